@@ -1,0 +1,6 @@
+#pragma once
+/// All of the config room in one include.
+#include "config/node.h"
+#include "config/parse.h"
+#include "config/resolve.h"
+#include "config/schema.h"

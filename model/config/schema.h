@@ -1,0 +1,105 @@
+#pragma once
+/// One table per struct: key, member, doc, range. The table drives loading, checking, defaults,
+/// `explain`, the JSON Schema of editors and the reference page.
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config/codec.h"
+#include "config/node.h"
+#include "config/value_type.h"
+
+namespace athena::config {
+
+/// One key of a struct.
+struct Field {
+  std::string key;
+  std::string doc;
+  ValueType type;
+  Constraint constraint;
+  std::function<void(const Node&, const std::string& path, void* object)> read;
+  std::function<Node(const void* object)> write;
+};
+
+/// The table of one struct, without its C++ type.
+class StructSchema {
+ public:
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const std::string& doc() const { return doc_; }
+  [[nodiscard]] const std::vector<Field>& fields() const { return fields_; }
+  [[nodiscard]] const Field* find(std::string_view key) const;
+  [[nodiscard]] std::vector<std::string> keys() const;
+  /// A fresh object with the struct's defaults.
+  [[nodiscard]] std::shared_ptr<void> make() const { return make_(); }
+  /// First violated rule between fields as a sentence, "" when all hold.
+  [[nodiscard]] std::string violation(const void* object) const;
+
+ private:
+  template <class T>
+  friend class SchemaBuilder;
+  std::string name_;
+  std::string doc_;
+  std::vector<Field> fields_;
+  std::function<std::shared_ptr<void>()> make_;
+  std::vector<std::function<std::string(const void*)>> checks_;
+};
+
+/// Fills the table of T; see chip_schema.cpp for its use.
+template <class T>
+class SchemaBuilder {
+ public:
+  /// `name` heads the struct's section of the reference page.
+  SchemaBuilder(std::string name, std::string doc) {
+    schema_.name_ = std::move(name);
+    schema_.doc_ = std::move(doc);
+    schema_.make_ = [] { return std::make_shared<T>(); };
+  }
+
+  /// A key bound to a member. Its default is what a fresh T holds.
+  template <class M, class... Options>
+  SchemaBuilder& field(std::string key, M T::*member, std::string doc, const Options&... options) {
+    Field out{std::move(key), std::move(doc), Codec<M>::type(), {}, {}, {}};
+    (options(out.constraint), ...);
+    const Constraint constraint = out.constraint;
+    out.read = [member, constraint](const Node& node, const std::string& path, void* object) {
+      Codec<M>::read(node, path, constraint, static_cast<T*>(object)->*member);
+    };
+    out.write = [member, constraint](const void* object) {
+      return Codec<M>::write(static_cast<const T*>(object)->*member, constraint);
+    };
+    schema_.fields_.push_back(std::move(out));
+    return *this;
+  }
+
+  /// A rule between fields: returns a sentence when it is broken, "" when it holds.
+  SchemaBuilder& check(std::function<std::string(const T&)> rule) {
+    schema_.checks_.push_back([rule = std::move(rule)](const void* object) {
+      return rule(*static_cast<const T*>(object));
+    });
+    return *this;
+  }
+
+  [[nodiscard]] StructSchema build() { return std::move(schema_); }
+
+ private:
+  StructSchema schema_;
+};
+
+/// A T from a document. Throws InputError: place, what was expected, nearest key.
+template <class T>
+[[nodiscard]] T bind(const Node& node) {
+  T out{};
+  Codec<T>::read(node, "", Constraint{}, out);
+  return out;
+}
+
+/// The document of a T with every key; bind(dump(x)) equals x.
+template <class T>
+[[nodiscard]] Node dump(const T& value) {
+  return Codec<T>::write(value, Constraint{});
+}
+
+}  // namespace athena::config
