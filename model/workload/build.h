@@ -70,6 +70,7 @@ struct PhaseSpec {
   Recompute recompute = Recompute::kNone;
   TrainPart part = TrainPart::kWhole;
   bool sync_gradients = true;  ///< this micro-batch is the last: reduce over DP
+  bool accumulate = false;     ///< gradients add to those of earlier micro-batches
 };
 
 /// "q=512,kv=1024x4;q=1,kv=2000x60". Throws InputError pointing at the part that is wrong.

@@ -87,7 +87,7 @@ enum class OpKind {
   kRope,       ///< RopeShape, in place on q|k|v rows           in {qkv}             out {qkv}
   kKvWrite,    ///< KvWriteShape                                in {qkv}   out {k_cache, v_cache}
   kAttention,  ///< AttentionShape, online softmax     in {qkv[, k_cache, v_cache]}  out {o}
-  kLinearAttention,  ///< LinearAttentionShape, gated delta rule      in {qkv.., state}    out {o,
+  kLinearAttention,  ///< LinearAttentionShape, gated delta rule  in {qkvz, ba, state} out {o,
                      ///< state}
   kConv,         ///< RowShape: depth-wise causal convolution, `inner` taps   in {x, weight} out {x}
   kActivation,   ///< RowShape: Op::activation; gated: in has 2 x width, out width
@@ -105,6 +105,7 @@ enum class OpKind {
   kAttentionBackward,        ///< AttentionShape in {do, qkv, o}    out {dqkv}
   kLinearAttentionBackward,  ///< LinearAttentionShape
   kActivationBackward,       ///< RowShape     in {dy, x}           out {dx}
+  kMulBackward,              ///< RowShape    in {dy, a, b}         out {da, db}
   kSoftmaxBackward,          ///< RowShape     in {dy, y}           out {dx}
   kEmbeddingBackward,        ///< RowShape: scatter-add of rows     in {dx, ids}  out {dtable}
   kBiasBackward,             ///< RowShape: column sums             in {dy}       out {dbias}
@@ -117,6 +118,7 @@ enum class OpKind {
 
 /// Why an op is there; recompute is a forward op repeated during backward.
 enum class Pass { kForward, kRecompute, kBackward, kUpdate };
+[[nodiscard]] std::string_view name(Pass pass);
 
 /// `count` sequences that each bring `q_len` new tokens, the last of which sees `kv_len` keys. The
 /// new tokens are among those keys: a fresh prompt of 2048 is {2048, 2048, n}; a decode step with
@@ -139,18 +141,21 @@ struct GroupRows {
 struct GemmShape {
   std::int64_t m = 0, n = 0, k = 0;
   std::int64_t groups = 1;    ///< independent products (experts; heads of an unfused attention)
-  std::int64_t b_groups = 1;  ///< distinct B among them: groups / b_groups neighbours share one
-  /// Rows per group where groups differ (experts); sums to what `m` is the largest of. Empty: every
-  /// group has m rows. Groups with 0 rows are listed too (their B is not read).
+  std::int64_t b_groups = 1;  ///< distinct B: groups / b_groups neighbours share one
+  /// Rows per group where groups differ (experts); `m` is then the largest. Empty: every group has
+  /// m rows. Groups with 0 rows are listed too (their B is not read).
   std::vector<GroupRows> group_rows;
+  /// group_rows lists K instead of M (weight gradients of experts); `k` is then the largest.
+  bool ragged_k = false;
   bool weights = true;       ///< B is a weight (kept between calls), not an activation
   bool transpose_a = false;  ///< A is stored k x m
   bool transpose_b = false;  ///< B is stored n x k
   bool bias = false;         ///< adds a vector of n
   bool accumulate = false;   ///< C += (gradients over micro-batches)
   Dtype a = Dtype::kBf16, b = Dtype::kBf16, c = Dtype::kBf16;
-  [[nodiscard]] std::int64_t total_rows() const;     ///< sum of rows over groups
-  [[nodiscard]] std::int64_t active_groups() const;  ///< groups with rows
+  [[nodiscard]] std::int64_t total_rows() const;     ///< rows of C over all groups
+  [[nodiscard]] std::int64_t total_depth() const;    ///< K over all groups
+  [[nodiscard]] std::int64_t active_groups() const;  ///< groups with work
   /// Format in which the matrix unit multiplies: the wider of A and B (w4a16 multiplies in 16 bit).
   [[nodiscard]] Dtype compute() const;
 };
@@ -257,12 +262,13 @@ struct Op {
   int layer = -1;  ///< layer of the block's first repetition; -1 outside layers
   OpShape shape;
   Dtype dtype = Dtype::kBf16;                 ///< of the activations
+  Dtype kv_dtype = Dtype::kBf16;              ///< attention, kv_write: of keys and values
   NormKind norm = NormKind::kRms;             ///< kNorm, kNormBackward
   Activation activation = Activation::kGelu;  ///< kActivation(Backward)
   bool gated = false;                         ///< kActivation(Backward): act(x0) * x1
   bool residual =
       false;           ///< kNorm: adds input `r` first and writes the sum too (fused by compiler)
-  bool unary = false;  ///< kMul: passes b through sigmoid first
+  bool unary = false;  ///< kMul: passes b through a sigmoid (SiLU where activation is kSilu) first
   std::vector<TensorId> inputs;
   std::vector<TensorId> outputs;
 
@@ -301,12 +307,15 @@ struct Block {
   int layers_per_repeat = 0;  ///< 0 outside the stack
   bool reverse = false;       ///< repetition r uses tensor copy repeat-1-r (backward)
   std::vector<Op> ops;
-  /// {from, to}: the value of `from` after repetition r is `to` in repetition r+1; an allocator
-  /// gives them one place. Empty in inference, where the residual stream is updated in place.
   struct Carry {
     TensorId from = kNoTensor;
     TensorId to = kNoTensor;
   };
+  /// Training only (the residual stream of inference is updated in place). `entry`: before
+  /// repetition 0, `to` takes the value of `from`, made by an earlier block. `carried`: in
+  /// repetition r+1, `to` takes the value that `from` had after repetition r. Neither is a copy in
+  /// memory: an allocator gives both names one place.
+  std::vector<Carry> entry;
   std::vector<Carry> carried;
 };
 
@@ -317,7 +326,9 @@ struct Graph {
   std::vector<Block> blocks;
   std::int64_t tokens = 0;  ///< new tokens of this rank's batch
   std::int64_t sequences = 0;
-  std::int64_t kv_capacity = 0;  ///< KV slots over all sequences (per layer)
+  /// KV slots of one sequence, per entry of the batch; a cache tensor has their sum (times count)
+  /// as its first dimension, sequences in batch order.
+  std::vector<std::int64_t> kv_capacity;
 
   [[nodiscard]] const Tensor& tensor(TensorId id) const {
     return tensors.at(static_cast<std::size_t>(id));
@@ -330,7 +341,8 @@ struct Graph {
   /// Bytes of all copies of the tensors of a role.
   [[nodiscard]] std::int64_t bytes_of(Role role) const;
   /// Sets kv_len of every sequence of entry i to kv_len[i] (decode: the launch-time value). Throws
-  /// InputError when it exceeds the capacity the graph was built with.
+  /// InputError when one exceeds the capacity the graph was built with.
+  /// Only for fused attention: the shapes of unfused products are fixed when the graph is built.
   void set_kv_len(const std::vector<std::int64_t>& kv_len);
 };
 

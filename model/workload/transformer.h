@@ -2,7 +2,6 @@
 /// The architecture of a transformer, whatever file it came from, in one normal form: everything
 /// that decides shapes, parameters and bytes, and nothing about where or how it runs.
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -99,6 +98,7 @@ struct Transformer {
   Head head = Head::kLanguageModel;
   std::int64_t max_context = 0;  ///< published limit, tokens
   std::int64_t window = 0;       ///< sliding window of the attention; 0 = none
+  int window_from = 0;           ///< first layer that has the window (Qwen2)
   Moe moe;
   Mla mla;
   LinearAttention linear;
@@ -108,8 +108,9 @@ struct Transformer {
   [[nodiscard]] bool is_moe() const { return moe.experts > 0; }
   [[nodiscard]] bool is_mla() const { return mla.kv_lora_rank > 0; }
   [[nodiscard]] LayerKind layer_kind(int layer) const;
-  /// The stack as runs of repeated periods, for the first `layers` layers (0: all of them).
-  [[nodiscard]] std::vector<LayerRun> layer_runs(int layers = 0) const;
+  /// Layers [begin, end) as runs of repeated periods.
+  [[nodiscard]] std::vector<LayerRun> layer_runs(int begin, int end) const;
+  [[nodiscard]] std::vector<LayerRun> layer_runs() const { return layer_runs(0, layers); }
 
   /// Every trained number (multi-token-prediction heads not counted).
   [[nodiscard]] std::int64_t parameter_count() const;
@@ -132,10 +133,11 @@ struct Transformer {
 [[nodiscard]] std::int64_t layer_parameters(const Transformer& model, LayerKind kind,
                                             bool active_only = false);
 
-/// A model from a file: `.json` is a Hugging Face config.json, `.yaml` the project's own form (see
-/// workloads/README.md), `.onnx` a transformer graph. A bare name means
-/// workloads/models/<name>.yaml under `models_dir`. Throws InputError with place and remedy.
+/// A model from a file: `.json` is a Hugging Face config.json, `.onnx` a transformer graph,
+/// anything else the project's own YAML, by path or by the name of a file in workloads/models/.
+/// `sets` are
+/// `--set` overrides of the YAML form. Throws InputError with place and remedy.
 [[nodiscard]] Transformer load_transformer(const std::string& name_or_path,
-                                           const std::filesystem::path& models_dir = {});
+                                           const std::vector<std::string>& sets = {});
 
 }  // namespace athena::workload
