@@ -16,6 +16,10 @@
 #include "base/units.h"
 #include "config/chip.h"
 
+namespace athena::config {
+class StructSchema;
+}
+
 namespace athena::timing {
 
 /// Energies of one process node. The defaults are N7; energies_for() scales them to other nodes.
@@ -83,6 +87,9 @@ struct EnergyTable {
   /// Energy of one byte over a link of `kind` ("nvlink3"; empty and "none" count as "serdes"), J.
   [[nodiscard]] double link_j_per_byte(std::string_view kind) const;
 };
+
+/// Keys, units and ranges, so that a table can be written to a file, read back and changed.
+[[nodiscard]] const config::StructSchema& schema_of(const EnergyTable*);
 
 /// The table for a process ("N7", "N6", "N5", "N4", "N3", "N12", "N16", and the vendors' names
 /// "4N", "12FFN", "16FF+") and a memory standard ("HBM2", "HBM2E", "HBM3", or the name of a timing
