@@ -16,6 +16,8 @@
 
 namespace athena::config {
 
+class StructSchema;
+
 /// Who places work items on cores: the compiler (static) or the hardware as cores fall free.
 enum class Binding { kStatic, kWorkQueue };
 /// What a matrix unit keeps while the other operands stream through.
@@ -209,5 +211,8 @@ struct ChipConfig {
   /// 2 x MACs x cores x clock.
   [[nodiscard]] double peak_flops(Dtype type) const;
 };
+
+/// The table that loads and documents a chip; see config/schema.h.
+[[nodiscard]] const StructSchema& schema_of(const ChipConfig*);
 
 }  // namespace athena::config
