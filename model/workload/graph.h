@@ -177,7 +177,10 @@ struct RopeShape {
 
 /// Scaled dot-product attention over a ragged batch. Input 0 holds, per token, the columns
 /// [heads x qk_dim | kv_heads x qk_dim | kv_heads x v_dim]; with a cache, keys and values of all
-/// kv_len tokens (the new ones included, a kKvWrite precedes) are read from it.
+/// kv_len tokens (the new ones included, a kKvWrite precedes) are read from it. Other inputs: with
+/// context parallelism {qkv, kv of all ranks}; MLA expanded {q, kv, latent with the rotated key},
+/// MLA absorbed {absorbed q, q with the rotated part, latent cache}. Training adds a second output,
+/// the log-sum-exp of each row and head in fp32.
 struct AttentionShape {
   std::vector<Sequences> batch;
   int heads = 0;
