@@ -18,11 +18,17 @@ class Session {
   void print(const std::string& text) const;
   /// Prints the result object when --json is given.
   void print_json(const nlohmann::ordered_json& object) const;
-  /// One line of progress on standard error: a bar on a terminal, plain lines elsewhere (rate-limited).
+  /// One line of progress on standard error: a bar with the time left on a terminal, plain lines
+  /// elsewhere (rate-limited). `fraction` 0 to 1; a smaller one than before starts a new stage.
   void progress(double fraction, const std::string& text);
+  /// Removes the bar, before anything else is written to the terminal.
+  void clear_progress() const;
 
  private:
-  double last_progress_s_ = -1.0;
+  double stage_start_s_ = -1.0;  ///< when the present stage began
+  double last_line_s_ = -1.0;    ///< when progress was last shown
+  double last_fraction_ = 2.0;
+  mutable bool bar_shown_ = false;
 };
 
 /// Registers a subcommand: adds `--json` and `--quiet`, and runs `action` with the parsed flags.

@@ -89,6 +89,7 @@ long double in_base(long double number, const Unit& unit) {
 template <class Exact>
 std::string shortest(double value, const Dimension& dimension, const Exact& exact) {
   std::string best;
+  std::size_t best_length = 0;
   double best_scale = 0.0;
   for (const Unit& unit : dimension.units) {
     if (!unit.preferred) continue;
@@ -98,9 +99,12 @@ std::string shortest(double value, const Dimension& dimension, const Exact& exac
     const std::string text = format_number(number) + " " + std::string(unit.name);
     if (!exact(text)) continue;
     const double scale = unit.times / unit.over;
-    if (!best.empty() && text.size() > best.size()) continue;
-    if (!best.empty() && text.size() == best.size() && scale < best_scale) continue;
+    // People write 512 KiB, not 0.5 MiB.
+    const std::size_t length = text.size() + (std::abs(number) < 1.0 && value != 0.0 ? 2 : 0);
+    if (!best.empty() && length > best_length) continue;
+    if (!best.empty() && length == best_length && scale < best_scale) continue;
     best = text;
+    best_length = length;
     best_scale = scale;
   }
   return best;

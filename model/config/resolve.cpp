@@ -49,6 +49,20 @@ bool has_alias(const fs::path& path, const std::string& name) {
                      [&](const Node& alias) { return alias.scalar == name; });
 }
 
+/// The file of a document, empty when there is none.
+fs::path locate(const std::string& name_or_path, std::string_view kind) {
+  std::error_code code;
+  if (is_path(name_or_path)) return fs::exists(name_or_path, code) ? fs::path(name_or_path) : "";
+  for (const fs::path& folder : folders(kind)) {
+    fs::path candidate = folder / (name_or_path + ".yaml");
+    if (fs::exists(candidate, code)) return candidate;
+  }
+  for (const fs::path& path : documents(kind)) {
+    if (has_alias(path, name_or_path)) return path;
+  }
+  return "";
+}
+
 /// Paths in errors and origins are written relative to the working directory where that is shorter.
 std::string shown(const fs::path& path) {
   std::error_code code;
@@ -150,19 +164,14 @@ std::vector<std::string> list_documents(std::string_view kind) {
   return out;
 }
 
+bool has_document(const std::string& name_or_path, std::string_view kind) {
+  return !locate(name_or_path, kind).empty();
+}
+
 fs::path find_document(const std::string& name_or_path, std::string_view kind) {
-  std::error_code code;
-  if (is_path(name_or_path)) {
-    if (fs::exists(name_or_path, code)) return name_or_path;
-    throw InputError("there is no file '" + name_or_path + "'.");
-  }
-  for (const fs::path& folder : folders(kind)) {
-    const fs::path candidate = folder / (name_or_path + ".yaml");
-    if (fs::exists(candidate, code)) return candidate;
-  }
-  for (const fs::path& path : documents(kind)) {
-    if (has_alias(path, name_or_path)) return path;
-  }
+  fs::path found = locate(name_or_path, kind);
+  if (!found.empty()) return found;
+  if (is_path(name_or_path)) throw InputError("there is no file '" + name_or_path + "'.");
   const std::vector<std::string> names = list_documents(kind);
   std::string remedy = did_you_mean(name_or_path, names);
   if (remedy.empty() && !names.empty()) remedy = " There are: " + join(names, ", ") + ".";

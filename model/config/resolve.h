@@ -21,6 +21,9 @@ namespace athena::config {
 [[nodiscard]] std::filesystem::path find_document(const std::string& name_or_path,
                                                   std::string_view kind);
 
+/// Whether find_document() would find one.
+[[nodiscard]] bool has_document(const std::string& name_or_path, std::string_view kind);
+
 /// Names of all documents of a kind that ship with the repository, sorted.
 [[nodiscard]] std::vector<std::string> list_documents(std::string_view kind);
 

@@ -1,0 +1,79 @@
+#include "config/kind.h"
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "config/resolve.h"
+
+namespace athena::config {
+namespace {
+
+std::vector<std::string> names_of(const std::vector<Kind>& kinds) {
+  std::vector<std::string> out;
+  for (const Kind& kind : kinds) out.push_back(kind.name);
+  return out;
+}
+
+const Kind* by_name(const std::vector<Kind>& kinds, const std::string& name) {
+  for (const Kind& kind : kinds) {
+    if (kind.name == name) return &kind;
+  }
+  return nullptr;
+}
+
+bool is_file(const std::string& text) {
+  std::error_code code;
+  return std::filesystem::is_regular_file(text, code);
+}
+
+const Kind& kind_by_folder(const std::vector<Kind>& kinds, const std::string& path) {
+  const std::filesystem::path absolute = std::filesystem::absolute(path);
+  for (std::filesystem::path folder = absolute.parent_path(); folder.has_relative_path();
+       folder = folder.parent_path()) {
+    if (const Kind* kind = by_name(kinds, folder.filename().string())) return *kind;
+  }
+  throw InputError("'" + path + "' lies in no folder that tells its kind; say --kind (" +
+                   join(names_of(kinds), ", ") + ").");
+}
+
+}  // namespace
+
+const Kind& find_kind(const std::vector<Kind>& kinds, const std::string& name) {
+  if (const Kind* kind = by_name(kinds, name)) return *kind;
+  throw InputError("there is no kind of document '" + name + "'." +
+                   did_you_mean(name, names_of(kinds)) +
+                   " There are: " + join(names_of(kinds), ", ") + ".");
+}
+
+const Kind& kind_of(const std::vector<Kind>& kinds, const std::string& name_or_path) {
+  if (is_file(name_or_path)) return kind_by_folder(kinds, name_or_path);
+  if (name_or_path.find('/') != std::string::npos)
+    throw InputError("there is no file '" + name_or_path + "'.");
+  const Kind* found = nullptr;
+  std::vector<std::string> all;
+  for (const Kind& kind : kinds) {
+    for (const std::string& name : list_documents(kind.name)) {
+      all.push_back(name);
+      if (name != name_or_path) continue;
+      if (found != nullptr)
+        throw InputError("'" + name + "' is in " + found->name + " and in " + kind.name +
+                         "; say --kind.");
+      found = &kind;
+    }
+  }
+  if (found != nullptr) return *found;
+  for (const Kind& kind : kinds) {
+    if (has_document(name_or_path, kind.name)) return kind;
+  }
+  throw InputError("there is no document '" + name_or_path + "'." +
+                   did_you_mean(name_or_path, all));
+}
+
+void check_document(const Kind& kind, const Node& document) {
+  const std::shared_ptr<void> object = kind.schema->make();
+  read_struct(*kind.schema, document, "", object.get());
+  if (kind.check) kind.check(document);
+}
+
+}  // namespace athena::config
