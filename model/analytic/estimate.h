@@ -1,0 +1,66 @@
+#pragma once
+/// Closed-form price of one kernel: what each resource is busy for, what is exposed, what is
+/// counted. Same physics as the machine (timing/), no events; contention between resources is the
+/// maximum.
+#include <array>
+
+#include "analytic/rates.h"
+#include "config/chip.h"
+#include "config/stack.h"
+#include "mapping/mapping.h"
+#include "timing/energy.h"
+#include "timing/moment.h"
+
+namespace athena::analytic {
+
+/// Busy times of one kernel at full clock, s. `core_*` parts are of the busiest core.
+struct Estimate {
+  double launch = 0;   ///< start, hand-out, drain
+  double fill = 0;     ///< latency exposed before the first product and after the last
+  double compute = 0;  ///< matrix unit
+  double vector = 0;   ///< vector unit, as far as it does not hide behind the matrix unit
+  double port = 0;     ///< operand delivery into the busiest core
+  double cache = 0;    ///< cache slices
+  double memory = 0;
+  double network = 0;
+  double link = 0;                             ///< chip-to-chip transfers
+  double memory_read = 0, memory_written = 0;  ///< bytes at the memory
+  timing::EventCounts counts;
+
+  /// Duration at a core clock of `ratio` x full clock.
+  [[nodiscard]] double seconds(double ratio = 1.0) const;
+  /// Which resource sets it, and for how long each part of the time counts; sums to seconds().
+  [[nodiscard]] timing::PathShares shares(double ratio = 1.0) const;
+};
+
+/// Where operands come from: share of each tensor's bytes that memory must deliver (the rest hits
+/// the hardware cache or is resident in cluster scratchpads).
+struct Residency {
+  const workload::Graph* graph = nullptr;
+  const std::vector<mapping::Space>* placement = nullptr;
+  double working_set = 0;  ///< bytes that pass between two uses of the same weight (a whole step)
+
+  [[nodiscard]] double memory_share(mapping::TensorId id, const config::ChipConfig& chip) const;
+  [[nodiscard]] bool shared(mapping::TensorId id) const;
+};
+
+/// Prices one plan. Throws InputError for work that the chip's units cannot do.
+[[nodiscard]] Estimate estimate(const mapping::Plan& plan, const config::ChipConfig& chip,
+                                const Rates& rates, const Residency& residency);
+
+/// Cycles that one core spends on the vector functions of a row block (rows x step.cols each).
+[[nodiscard]] double step_cycles(const config::ChipConfig& chip,
+                                 const std::vector<mapping::Step>& steps, std::int64_t rows,
+                                 std::int64_t cols);
+
+/// Vector cycles of one key block of an attention item: online softmax on the scores, rescaling of
+/// the accumulator, and the products themselves where they run on the vector unit.
+[[nodiscard]] double attention_block_vector_cycles(const config::ChipConfig& chip,
+                                                   const mapping::AttentionPlan& plan,
+                                                   std::int64_t rows, std::int64_t keys);
+/// Matrix cycles of the same block (0 when the products run on the vector unit).
+[[nodiscard]] double attention_block_matrix_cycles(const config::ChipConfig& chip,
+                                                   const mapping::AttentionPlan& plan,
+                                                   std::int64_t rows, std::int64_t keys);
+
+}  // namespace athena::analytic

@@ -1,0 +1,166 @@
+#include "compiler/compile.h"
+
+#include <algorithm>
+
+#include "compiler/emit.h"
+#include "compiler/fuse.h"
+#include "compiler/place.h"
+#include "compiler/search.h"
+
+namespace athena::compiler {
+namespace {
+
+using mapping::KernelPlan;
+
+/// Bytes that every repetition of the whole graph touches: what stands between two uses of a
+/// weight.
+double working_set_of(const workload::Graph& graph) {
+  double total = 0;
+  for (const workload::Tensor& tensor : graph.tensors) {
+    const bool kept = tensor.role != workload::Role::kActivation;
+    total += kept ? static_cast<double>(tensor.bytes) * std::max(1, tensor.copies)
+                  : static_cast<double>(tensor.bytes);
+  }
+  return total;
+}
+
+mapping::TensorId add_workspace(workload::Graph& graph, std::string name, std::int64_t rows,
+                                std::int64_t cols) {
+  workload::Tensor tensor;
+  tensor.name = std::move(name);
+  tensor.dims = {rows, cols};
+  tensor.dtype = Dtype::kFp32;
+  tensor.role = workload::Role::kActivation;
+  return graph.add(std::move(tensor));
+}
+
+KernelPlan combine_kernel(const KernelPlan& first, mapping::RowsPlan plan) {
+  KernelPlan combine;
+  combine.name = first.name + ".combine";
+  combine.ops = first.ops;
+  combine.plan = std::move(plan);
+  return combine;
+}
+
+/// Split plans write partial results to a workspace; a second kernel merges them.
+void add_combine(workload::Graph& graph, std::vector<KernelPlan>& kernels) {
+  std::vector<KernelPlan> result;
+  for (KernelPlan& kernel : kernels) {
+    mapping::RowsPlan combine;
+    bool split = false;
+    if (auto* gemm = std::get_if<mapping::GemmPlan>(&kernel.plan);
+        gemm != nullptr && gemm->split_k > 1) {
+      split = true;
+      const std::int64_t rows = gemm->shape.total_rows();
+      const mapping::TensorId partial =
+          add_workspace(graph, kernel.name + ".partial", rows * gemm->split_k, gemm->shape.n);
+      combine.rows = rows;
+      combine.inputs = {{partial, gemm->shape.n * 4, gemm->split_k, rows, 0, mapping::kNoTensor}};
+      combine.outputs = {
+          {gemm->c, gemm->shape.n * storage_bits(gemm->shape.c) / 8, 1, 0, 0, mapping::kNoTensor}};
+      combine.steps = {{timing::VectorFn::kSumParts, mapping::kNoTensor, mapping::kNoTensor,
+                        gemm->shape.n, gemm->split_k, 0.0}};
+      gemm->c = partial;
+    }
+    if (auto* attention = std::get_if<mapping::AttentionPlan>(&kernel.plan);
+        attention != nullptr && attention->splits > 1) {
+      split = true;
+      const std::int64_t rows = attention->shape.queries();
+      const std::int64_t width =
+          static_cast<std::int64_t>(attention->shape.heads) * (attention->shape.v_dim + 2);
+      const mapping::TensorId partial =
+          add_workspace(graph, kernel.name + ".partial", rows * attention->splits, width);
+      const workload::Tensor& out = graph.tensor(attention->out);
+      combine.rows = rows;
+      combine.inputs = {{partial, width * 4, attention->splits, rows, 0, mapping::kNoTensor}};
+      combine.outputs = {{attention->out, out.bytes / rows, 1, 0, 0, mapping::kNoTensor}};
+      combine.head_width = attention->shape.v_dim;
+      combine.steps = {{timing::VectorFn::kAttentionCombine, mapping::kNoTensor, mapping::kNoTensor,
+                        static_cast<std::int64_t>(attention->shape.heads) * attention->shape.v_dim,
+                        attention->splits, 0.0}};
+      attention->out = partial;
+    }
+    result.push_back(kernel);
+    if (split) result.push_back(combine_kernel(kernel, std::move(combine)));
+  }
+  kernels = std::move(result);
+}
+
+std::vector<const workload::Op*> ops_of(const workload::Block& block, const KernelPlan& plan) {
+  std::vector<const workload::Op*> ops;
+  for (const int index : plan.ops) ops.push_back(&block.ops[static_cast<std::size_t>(index)]);
+  return ops;
+}
+
+program::Kernel emit(const EmitContext& context, const KernelPlan& plan,
+                     const std::vector<const workload::Op*>& ops,
+                     const config::StackConfig& stack) {
+  program::Kernel kernel;
+  if (std::holds_alternative<mapping::GemmPlan>(plan.plan))
+    kernel = emit_gemm(context, plan);
+  else if (std::holds_alternative<mapping::AttentionPlan>(plan.plan))
+    kernel = emit_attention(context, plan);
+  else if (std::holds_alternative<mapping::RowsPlan>(plan.plan))
+    kernel = emit_rows(context, plan, ops);
+  else
+    kernel = emit_collective(context, plan);
+  for (const workload::Op* op : ops) kernel.operators.push_back(op->name);
+  kernel.flops = plan.flops;
+  kernel.mapping = mapping::describe(plan.plan);
+  kernel.host_seconds = stack.graph_capture ? 0.0 : stack.host_per_kernel.value();
+  return kernel;
+}
+
+}  // namespace
+
+Compiled map(const workload::Graph& graph, const config::ChipConfig& chip,
+             const config::StackConfig& stack) {
+  Compiled result;
+  result.graph = graph;
+  result.working_set = working_set_of(graph);
+  result.mapping.placement = place(graph, chip);
+  const analytic::Rates rates = analytic::rates_of(chip);
+  for (const workload::Block& block : graph.blocks) {
+    mapping::BlockPlan plan;
+    plan.name = block.name;
+    plan.repeat = block.repeat;
+    plan.kernels = fuse(graph, block, chip, stack);
+    for (KernelPlan& kernel : plan.kernels) choose(kernel, chip, stack, rates, result.residency());
+    add_combine(result.graph, plan.kernels);
+    result.mapping.placement.resize(result.graph.tensors.size(), mapping::Space::kMemory);
+    for (KernelPlan& kernel : plan.kernels) {
+      if (kernel.seconds == 0.0) choose(kernel, chip, stack, rates, result.residency());
+    }
+    result.mapping.blocks.push_back(std::move(plan));
+  }
+  return result;
+}
+
+Compiled compile(const workload::Graph& graph, const config::ChipConfig& chip,
+                 const config::StackConfig& stack, const Options& options) {
+  Compiled result = map(graph, chip, stack);
+  program::Program& program = result.program;
+  program.chip = chip.name;
+  program.chip_hash = options.chip_hash;
+  program.workload = graph.name;
+  program.launch = {"extra_keys"};
+  program.launch_value = {0};
+  program.regions = allocate(result.graph, chip, result.mapping.placement, program.memory_bytes,
+                             program.shared_bytes);
+  std::vector<int> region_of(result.graph.tensors.size());
+  for (std::size_t i = 0; i < region_of.size(); ++i) region_of[i] = static_cast<int>(i);
+  const EmitContext context{&chip, &result.graph, &region_of, options.exact};
+  for (std::size_t b = 0; b < result.mapping.blocks.size(); ++b) {
+    const mapping::BlockPlan& plan = result.mapping.blocks[b];
+    program::Block block;
+    block.name = plan.name;
+    block.repeat = plan.repeat;
+    for (const KernelPlan& kernel : plan.kernels) {
+      block.kernels.push_back(emit(context, kernel, ops_of(result.graph.blocks[b], kernel), stack));
+    }
+    program.blocks.push_back(std::move(block));
+  }
+  return result;
+}
+
+}  // namespace athena::compiler
