@@ -1,0 +1,48 @@
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "command_line.h"
+
+using athena::test::Outcome;
+using athena::test::refuses;
+using Catch::Matchers::Contains;
+using nlohmann::json;
+
+namespace {
+const std::string kTiny = "{root}/workloads/models/tiny-llama.yaml";
+}
+
+TEST_CASE("runs with bad input are refused") {
+  refuses("run", "required");
+  refuses("run none.yaml --on athena", "none.yaml");
+  refuses("run " + kTiny + " --on atena", "Did you mean 'athena'?");
+  refuses("run " + kTiny + " --on athena --vs a100-sxm-80bg", "Did you mean 'a100-sxm-80gb'?");
+  refuses("run " + kTiny + " --on athena --batch 0", "batch");
+  refuses("run " + kTiny + " --on athena --input 0", "input");
+  refuses("run " + kTiny + " --on athena --tp 3", "heads");
+  refuses("run " + kTiny + " --on athena --phase prefil", "Did you mean 'prefill'?");
+  refuses("run " + kTiny + " --on athena --dtype bf61", "Did you mean 'bf16'?");
+  refuses("run " + kTiny + " --on athena --set cluster.count=0",
+          "cluster.count: must be 1 to 4096");
+  refuses("run " + kTiny + " --on athena --set memroy.stacks=3", "Did you mean 'memory'?");
+  refuses("run " + kTiny + " --on athena --bacth 3", "Did you mean '--batch'?");
+  refuses("run " + kTiny + " --on athena --input 100000000", "context");
+}
+
+TEST_CASE("bad models are refused with their place") {
+  refuses("run broken.json --on athena", "broken.json",
+          {{"broken.json", "{\"model_type\": \"llama\", "}});
+  refuses("run partial.json --on athena", "hidden_size",
+          {{"partial.json", "{\"model_type\": \"llama\", \"num_hidden_layers\": 2}"}});
+  refuses("run strange.json --on athena", "model_type",
+          {{"strange.json", "{\"hidden_size\": 64}"}});
+}
+
+TEST_CASE("what does not fit is a finding that names the sizes") {
+  const Outcome outcome =
+      athena::test::athena("run {root}/workloads/models/gpt3-175b.yaml --on athena --input 128");
+  CHECK(outcome.exit_code == 1);
+  CHECK_THAT(outcome.err, Contains("GiB") || Contains("GB"));
+  CHECK(outcome.out.empty());
+  CHECK(outcome.written.empty());
+}
