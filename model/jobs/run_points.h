@@ -63,17 +63,27 @@ struct Options {
 /// The single-point case: the result, or the point's error thrown as the athena::Error it was.
 [[nodiscard]] nlohmann::ordered_json run_point(const PointSpec& point, const Options& options = {});
 
-/// The same, keeping its idle workers from call to call (optimisers ask in many small batches).
-class Pool {
+/// Whatever can run many points: this machine's workers or a cluster. Same promises as run_points.
+class Engine {
+ public:
+  Engine() = default;
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  virtual ~Engine() = default;
+  [[nodiscard]] virtual std::vector<Outcome> run(std::span<const PointSpec> points) = 0;
+  /// May be changed between calls, except `workers`.
+  [[nodiscard]] virtual Options& options() = 0;
+};
+
+/// run_points with workers that stay idle from call to call (optimisers ask in small batches).
+class Pool : public Engine {
  public:
   explicit Pool(Options options);
-  Pool(const Pool&) = delete;
-  Pool& operator=(const Pool&) = delete;
-  ~Pool();
-  [[nodiscard]] std::vector<Outcome> run(std::span<const PointSpec> points);
+  ~Pool() override;
+  [[nodiscard]] std::vector<Outcome> run(std::span<const PointSpec> points) override;
   /// Keys only, nothing evaluated: key per point, "" with its error where inputs do not resolve.
   [[nodiscard]] std::vector<Outcome> keys(std::span<const PointSpec> points);
-  [[nodiscard]] Options& options();
+  [[nodiscard]] Options& options() override;
 
  private:
   class Impl;
