@@ -33,7 +33,8 @@ std::string violation(const Constant& c) {
                        c.high);
   }
   const bool price = c.unit.rfind("USD", 0) == 0;
-  if (price && c.low < 0.0) return fmt::format("a price cannot be negative, got {} {}.", c.low, c.unit);
+  if (price && c.low < 0.0)
+    return fmt::format("a price cannot be negative, got {} {}.", c.low, c.unit);
   if (c.shape == Shape::kLognormal && c.low <= 0.0) {
     return fmt::format("a lognormal constant must stay above 0, got low {}.", c.low);
   }
@@ -137,7 +138,9 @@ std::size_t Constants::index(std::string_view name) const {
   return found->second;
 }
 
-bool Constants::has(std::string_view name) const { return positions_.find(name) != positions_.end(); }
+bool Constants::has(std::string_view name) const {
+  return positions_.find(name) != positions_.end();
+}
 
 Values Constants::nominal() const {
   Values out;

@@ -21,7 +21,9 @@ enum class Shape {
 };
 inline constexpr std::array<std::pair<Shape, std::string_view>, 2> kShapeNames{
     {{Shape::kTriangular, "triangular"}, {Shape::kLognormal, "lognormal"}}};
-[[nodiscard]] constexpr const auto& enum_names(const Shape*) { return kShapeNames; }
+[[nodiscard]] constexpr const auto& enum_names(const Shape*) {
+  return kShapeNames;
+}
 
 /// One constant as written in configs/cost/*.yaml. low <= nominal <= high; prices are not negative.
 struct Constant {
@@ -44,7 +46,8 @@ using Values = std::vector<double>;
 /// The table of all constants.
 class Constants {
  public:
-  /// Reads every file of configs/cost/. `sets` are "name.nominal=12000" overrides. Throws InputError.
+  /// Reads every file of configs/cost/. `sets` are "name.nominal=12000" overrides. Throws
+  /// InputError.
   [[nodiscard]] static Constants load(const std::vector<std::string>& sets = {});
   /// From one parsed document with a `constants:` map (tests, private tables).
   [[nodiscard]] static Constants from(const config::Node& document);

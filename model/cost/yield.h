@@ -15,7 +15,9 @@ inline constexpr std::array<std::pair<YieldLaw, std::string_view>, 4> kYieldLawN
      {YieldLaw::kMurphy, "murphy"},
      {YieldLaw::kSeeds, "seeds"},
      {YieldLaw::kNegativeBinomial, "negative-binomial"}}};
-[[nodiscard]] constexpr const auto& enum_names(const YieldLaw*) { return kYieldLawNames; }
+[[nodiscard]] constexpr const auto& enum_names(const YieldLaw*) {
+  return kYieldLawNames;
+}
 
 /// Parses a law's name; throws InputError with the nearest.
 [[nodiscard]] YieldLaw yield_law_from_name(std::string_view name);
@@ -29,7 +31,7 @@ inline constexpr std::array<std::pair<YieldLaw, std::string_view>, 4> kYieldLawN
 
 /// Identical copies of a block, of which some may be lost.
 struct SpareGroup {
-  double area_mm2 = 0.0;         ///< of all copies together
+  double area_mm2 = 0.0;  ///< of all copies together
   int copies = 1;
   int needed = 1;                ///< copies that must work
   double shared_fraction = 0.0;  ///< part of the area whose defect no spare can repair
