@@ -130,7 +130,7 @@ class Replica {
 
   // Putting a step together.
   void compose();
-  void add_decodes(std::int64_t& budget);
+  void add_decodes(std::int64_t& budget, std::size_t among);
   void add_chunks(std::int64_t& budget);
   void add_new_prompts(std::int64_t& budget, bool whole);
   [[nodiscard]] double begin_static(double now, double horizon);

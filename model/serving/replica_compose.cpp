@@ -8,28 +8,31 @@ namespace athena::serving {
 void Replica::compose() {
   batch_.clear();
   std::int64_t budget = engine_.max_batched_tokens;
+  // Who joins below is at the end of the list and has its tokens already: a sequence that was
+  // pushed out and finds all but its last token in the prefix cache looks like a running one.
+  const std::size_t before = running_.size();
   const bool prefill_first = engine_.order == StepOrder::kPrefillFirst;
   if (engine_.batching == Batching::kChunked) {
-    if (!prefill_first) add_decodes(budget);
+    if (!prefill_first) add_decodes(budget, before);
     add_chunks(budget);
     add_new_prompts(budget, false);
-    if (prefill_first) add_decodes(budget);
+    if (prefill_first) add_decodes(budget, before);
     return;
   }
   std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
   if (!prefill_first) {
-    add_decodes(no_limit);
+    add_decodes(no_limit, before);
     budget -= static_cast<std::int64_t>(batch_.size());
   }
   add_new_prompts(budget, true);
-  if (prefill_first && batch_.empty()) add_decodes(no_limit);
+  if (prefill_first && batch_.empty()) add_decodes(no_limit, before);
 }
 
-void Replica::add_decodes(std::int64_t& budget) {
-  for (Sequence* s : running_) {
+void Replica::add_decodes(std::int64_t& budget, std::size_t among) {
+  for (std::size_t i = 0; i < among; ++i) {
     if (budget <= 0) return;
-    if (!s->decoding()) continue;
-    batch_.push_back({s, 1});
+    if (!running_[i]->decoding()) continue;
+    batch_.push_back({running_[i], 1});
     --budget;
   }
 }
