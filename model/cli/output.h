@@ -8,7 +8,7 @@ namespace athena::cli {
 /// Thrown when the reader of standard output has gone; main ends quietly.
 struct ClosedOutput {};
 
-/// Columns that line up. The first row is the head; cells that begin like a number align right.
+/// Columns that line up. The first row is the head; columns of numbers align right.
 class Table {
  public:
   explicit Table(std::vector<std::string> head) : rows_{std::move(head)} {}
@@ -21,6 +21,8 @@ class Table {
   [[nodiscard]] std::string text(std::size_t indent = 0) const;
 
  private:
+  [[nodiscard]] bool is_numeric(std::size_t column) const;
+
   std::vector<std::vector<std::string>> rows_;
 };
 
