@@ -68,6 +68,7 @@ struct LayerRun {
 /// A normalised architecture. Counts are of the whole model, never of a rank.
 struct Transformer {
   std::string name;
+  std::vector<std::string> aliases;
   int layers = 0;
   std::int64_t hidden = 0;
   int heads = 0;
