@@ -3,11 +3,14 @@
 /// generation of kernels it has, what the host costs per kernel, and how its users take the time.
 /// Files in configs/stacks/. Nothing here is per row of a table or per shape.
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/units.h"
 
 namespace athena::config {
+
+class StructSchema;
 
 /// How attention is computed.
 enum class AttentionKernel {
@@ -41,5 +44,12 @@ struct StackConfig {
   bool packed_batch = true;          ///< ragged batches without padding
   std::string collectives = "nccl";  ///< protocol constants: configs/stacks/collectives/
 };
+
+/// Words of the configuration and of tables of measured figures.
+[[nodiscard]] std::vector<std::pair<AttentionKernel, std::string>> enum_names(
+    const AttentionKernel*);
+[[nodiscard]] std::vector<std::pair<Method, std::string>> enum_names(const Method*);
+/// The table that loads and documents a stack; see config/schema.h.
+[[nodiscard]] const StructSchema& schema_of(const StackConfig*);
 
 }  // namespace athena::config
