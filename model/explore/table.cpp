@@ -18,13 +18,15 @@ const Database::Kind& table_kind() {
       "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
       "CREATE TABLE candidates (stage INTEGER NOT NULL, idx INTEGER NOT NULL,"
       " sequence INTEGER NOT NULL, code INTEGER NOT NULL, error TEXT NOT NULL,"
-      " columns TEXT NOT NULL, violations TEXT NOT NULL, host_cpu_s REAL NOT NULL,"
+      " columns TEXT NOT NULL, violations TEXT NOT NULL, failed_points INTEGER NOT NULL,"
+      " host_cpu_s REAL NOT NULL,"
       " PRIMARY KEY (stage, idx)) WITHOUT ROWID;"};
   return kind;
 }
 
 constexpr const char* kSelect =
-    "SELECT stage, idx, sequence, code, error, columns, violations, host_cpu_s FROM candidates ";
+    "SELECT stage, idx, sequence, code, error, columns, violations, failed_points, host_cpu_s "
+    "FROM candidates ";
 
 /// Numbers as a JSON list; shortest text that reads back to the same bits.
 std::string numbers_text(const std::vector<double>& numbers) {
@@ -44,7 +46,8 @@ Row read_row(const Statement& from) {
   row.error = from.text(4);
   row.columns = numbers_from(from.text(5));
   row.violations = numbers_from(from.text(6));
-  row.host_cpu_s = from.real(7);
+  row.failed_points = from.integer(7);
+  row.host_cpu_s = from.real(8);
   return row;
 }
 
@@ -59,7 +62,7 @@ class SweepTable::Impl {
  public:
   explicit Impl(const std::filesystem::path& file) : database(file, table_kind()) {}
   Database database;
-  Statement put{database, "INSERT OR REPLACE INTO candidates VALUES (?,?,?,?,?,?,?,?)"};
+  Statement put{database, "INSERT OR REPLACE INTO candidates VALUES (?,?,?,?,?,?,?,?,?)"};
   Statement find{database, std::string(kSelect) + "WHERE stage = ? AND idx = ?"};
 };
 
@@ -95,7 +98,7 @@ void SweepTable::put(std::span<const Row> rows) {
       put.bind(0, std::int64_t{row.stage}).bind(1, row.index).bind(2, row.sequence);
       put.bind(3, static_cast<std::int64_t>(row.code)).bind(4, row.error);
       put.bind(5, numbers_text(row.columns)).bind(6, numbers_text(row.violations));
-      put.bind(7, row.host_cpu_s);
+      put.bind(7, row.failed_points).bind(8, row.host_cpu_s);
       put.run();
     }
   });

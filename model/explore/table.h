@@ -22,8 +22,13 @@ struct Row {
   std::string error;               ///< one sentence when code is not kOk
   std::vector<double> columns;     ///< as Space::columns, in their units; empty when it failed
   std::vector<double> violations;  ///< per constraint, 0 = holds; empty when it failed
+  std::int64_t failed_points = 0;  ///< of its scenarios
   double host_cpu_s = 0.0;         ///< of all its points
 
+  /// False when the machine or a crash decided: a resumed sweep tries such a row again.
+  [[nodiscard]] bool lasting() const {
+    return code != ExitCode::kMachine && code != ExitCode::kInternal;
+  }
   [[nodiscard]] bool ok() const { return code == ExitCode::kOk; }
   /// Has a result that meets every constraint.
   [[nodiscard]] bool feasible() const;
