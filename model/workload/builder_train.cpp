@@ -29,6 +29,11 @@ void Builder::training() {
   const std::size_t forward_blocks = graph_.blocks.size();
   graph_.blocks.reserve(2 * forward_blocks + 1);
   pass_ = Pass::kBackward;
+  if (spec_.layers_only && range_.last) {
+    // Layers on their own: the gradient of their output is given from outside.
+    incoming_ =
+        tensor("d.y", {share_.stream_rows, model_.hidden}, precision_.activations, Role::kInput, 1);
+  }
   for (std::size_t i = forward_blocks; i-- > 0;) backward_block(i);
   const std::size_t backward_end = graph_.blocks.size();
   if (spec_.part == TrainPart::kWhole || spec_.part == TrainPart::kUpdate) update();

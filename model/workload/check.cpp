@@ -81,7 +81,8 @@ std::vector<std::string> check(const Graph& graph) {
       findings.push_back(fmt::format("block '{}' repeats {} times", block.name, block.repeat));
     }
     for (const Block::Carry& c : block.entry) {
-      if (made.count(c.from) == 0) {
+      const bool exists = c.from >= 0 && c.from < static_cast<TensorId>(graph.tensors.size());
+      if (!exists || (made.count(c.from) == 0 && graph.tensor(c.from).role != Role::kInput)) {
         findings.push_back(
             fmt::format("block '{}' is entered by a tensor nothing wrote", block.name));
       }

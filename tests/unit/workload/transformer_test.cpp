@@ -17,7 +17,7 @@ TEST_CASE("shipped models have their published sizes") {
       {"gpt-1.3b", 1.318},     {"gpt-20b", 20.26},          {"llama-2-7b", 6.738},
       {"llama-2-70b", 68.98},  {"llama-3.1-8b", 8.03},      {"llama-3.1-70b", 70.55},
       {"mixtral-8x7b", 46.70}, {"deepseek-v2-lite", 15.71}, {"bert-large", 0.3351},
-      {"mpt-1b", 1.31595},       {"mpt-7b", 6.649},           {"mpt-30b", 29.96}};
+      {"mpt-1b", 1.31595},     {"mpt-7b", 6.649},           {"mpt-30b", 29.96}};
   for (const auto& [name, billions] : expected) {
     const Transformer m = load_transformer(name);
     INFO(m.summary());
