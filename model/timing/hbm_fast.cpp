@@ -1,0 +1,417 @@
+#include "timing/hbm_fast.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "timing/hbm_ticks.h"
+
+namespace athena::timing {
+namespace {
+
+int log2_of(int value) {
+  return std::bit_width(static_cast<unsigned>(value)) - 1;
+}
+
+/// Bytes below which the map's row, bank and SID bits do not change: one row in every bank group of
+/// every channel. 0 when the map mixes them.
+std::uint64_t lockstep_bytes(const HbmSpec& spec, const HbmMap& map) {
+  std::uint64_t bytes = 1;
+  for (const HbmMapSlice& slice : map.slices()) {
+    const bool high = slice.field == HbmField::kBank || slice.field == HbmField::kStackId ||
+                      slice.field == HbmField::kRow;
+    if (high) break;
+    bytes <<= slice.bits;
+  }
+  const HbmTimingSet& t = spec.timing;
+  const bool odd = !std::has_single_bit(static_cast<unsigned>(spec.channels()));
+  const std::uint64_t whole = static_cast<std::uint64_t>(t.pseudo_channels) *
+                              static_cast<std::uint64_t>(t.bank_groups) *
+                              static_cast<std::uint64_t>(t.columns) *
+                              static_cast<std::uint64_t>(t.access_bytes) *
+                              (odd ? 1 : static_cast<std::uint64_t>(spec.channels()));
+  if (bytes != whole) return 0;
+  return odd ? whole * static_cast<std::uint64_t>(spec.channels()) : whole;
+}
+
+HbmSpec checked(const HbmSpec& spec) {
+  check(spec);
+  return spec;
+}
+
+}  // namespace
+
+HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
+  const HbmTimingSet& t = spec.timing;
+  const HbmTicks k(t);
+  const auto fs = [&](Tick ticks) { return k.time(ticks).value(); };
+  k_.tick = fs(k.per_clock);
+  k_.burst = fs(k.burst);
+  k_.ccd_l = fs(k.ccd_l);
+  k_.rcd[0] = fs(k.act_rd);
+  k_.rcd[1] = fs(k.act_wr);
+  k_.rc = fs(k.act_act);
+  k_.latency[0] = fs(k.read_latency - k.burst);
+  k_.latency[1] = fs(k.write_latency - k.burst);
+  k_.to_act[0] = fs(k.rd_pre + k.pre_act);
+  k_.to_act[1] = fs(k.wr_pre + k.pre_act);
+  k_.act_bus = fs(k.act_bus);
+  k_.pre_bus = fs(k.pre_bus);
+  k_.pre_act = fs(k.pre_act + 1);
+  k_.act_gap = std::max(fs(k.rrd_s), fs(k.faw) / 4);
+  k_.switch_both = fs(k.rtw - k.ccd_s) + fs(k.wtr_s - k.ccd_s);
+  // The last row access, its precharge, the refresh; then the first row must open again.
+  k_.refresh = spec.refresh == HbmRefresh::kAllBank ? fs(k.rd_pre + k.pre_ref + k.rfc)
+                                                    : fs(k.rd_pre + k.pre_ref);
+  k_.bank_refresh = fs(k.rfc_pb);
+  k_.refi = spec.refresh == HbmRefresh::kAllBank ? fs(k.refi) : fs(k.refi_pb);
+
+  banks_ = t.banks();
+  group_shift_ = log2_of(t.banks_per_group);
+  group_mask_ = t.stack_ids * t.bank_groups - 1;
+  pseudo_shift_ = log2_of(t.banks_per_pseudo_channel());
+  bank_low_mask_ = static_cast<std::uint32_t>(t.banks_per_group - 1);
+  sid_shift_ = group_shift_ + log2_of(t.bank_groups);
+  sid_mask_ = t.stack_ids - 1;
+  queue_ = static_cast<std::size_t>(std::max(spec.read_queue, spec.write_queue));
+  drain_ = static_cast<std::int32_t>(spec.drain_high * spec.write_queue) + 1 -
+           static_cast<std::int32_t>(spec.drain_low * spec.write_queue);
+  super_row_ = lockstep_bytes(spec, map_);
+  const std::uint64_t interleave = static_cast<std::uint64_t>(spec.interleave.value());
+  even_bytes_ = super_row_ == 0 ? 0
+                                : static_cast<std::uint64_t>(spec.channels()) *
+                                      std::max<std::uint64_t>(interleave, 2 * map_.run_bytes());
+  fs_per_byte_ = static_cast<double>(k_.burst) /
+                 static_cast<double>(t.access_bytes * t.pseudo_channels * spec.channels());
+  reset();
+}
+
+void HbmFast::reset() {
+  const auto channels = static_cast<std::size_t>(spec_.channels());
+  Channel fresh;
+  fresh.next_refresh = spec_.refresh == HbmRefresh::kNone ? INT64_MAX : k_.refi;
+  channels_.assign(channels, fresh);
+  bank_.assign(channels * static_cast<std::size_t>(banks_), Bank{});
+  ring_.assign(channels * 2 * queue_, 0);
+  group_data_ = group_work_ = ahead_ = 0;
+  group_refresh_ = fresh.next_refresh;
+  group_writes_ = group_reads_ = 0.0;
+  super_ = {};
+  stamp_ = 0;
+  counts_ = {};
+  waits_ = {};
+  last_finish_ = idle_ = 0;
+}
+
+void HbmFast::sync(Channel& channel) {
+  const Fs more = group_work_ - channel.seen;
+  if (more == 0) return;
+  for (Pseudo& p : channel.pseudo) p.data = std::max(p.data + more, group_data_);
+  channel.seen = group_work_;
+  if (group_reads_ > 0.0) channel.reads = 1;
+}
+
+/// One refresh at `next_refresh`, or the last of several that passed while the channel idled.
+void HbmFast::refresh(Channel& channel, std::size_t index, Fs now) {
+  if (now - channel.next_refresh >= k_.refi) {
+    const Fs missed = (now - channel.next_refresh) / k_.refi;
+    counts_.refreshes += static_cast<std::uint64_t>(missed) * 2;
+    channel.next_refresh += missed * k_.refi;
+  }
+  const Fs at = channel.next_refresh;
+  channel.next_refresh += k_.refi;
+  const bool all = spec_.refresh == HbmRefresh::kAllBank;
+  channel.row_bus = std::max(channel.row_bus, at) + k_.refresh;
+  for (Pseudo& p : channel.pseudo) {
+    p.data = std::max(p.data, at) + k_.refresh + (all ? k_.rcd[0] : 0);
+    p.act = std::max(p.act, at) + k_.refresh;
+    for (Fs& group : p.group) group = std::max(group, at) + k_.refresh;
+  }
+  Bank* banks = &bank_[index * static_cast<std::size_t>(banks_)];
+  const std::uint64_t count = static_cast<std::uint64_t>(at / k_.refi);
+  const int first = all ? 0 : static_cast<int>(count % static_cast<std::uint64_t>(banks_));
+  const int last = all ? banks_ : first + 1;
+  const Fs ready = at + k_.refresh + (all ? 0 : k_.bank_refresh);
+  for (int b = first; b < last; ++b) {
+    Bank& bank = banks[b];
+    for (Batch& batch : bank.batch) batch.row = kNoRow;
+    bank.act_ready = std::max(bank.act_ready, ready);
+    bank.stamp = stamp_;
+  }
+  if (all) {
+    counts_.refreshes += static_cast<std::uint64_t>(spec_.timing.pseudo_channels);
+  } else {
+    ++counts_.bank_refreshes;
+  }
+  counts_.ticks[static_cast<std::size_t>(HbmLoss::kRefresh)] +=
+      (k_.refresh + (all ? k_.rcd[0] : 0)) * spec_.timing.pseudo_channels;
+}
+
+/// Write drain: when a batch of writes has gathered among reads the bus turns round twice.
+void HbmFast::turn(Channel& channel, std::int32_t count, bool write) {
+  if (!write) {
+    channel.reads = 1;
+    return;
+  }
+  channel.writes += count;
+  if (channel.writes < drain_) return;
+  channel.writes -= drain_;
+  if (channel.reads == 0) return;
+  channel.reads = 0;
+  for (Pseudo& p : channel.pseudo) p.data += k_.switch_both;
+  counts_.ticks[static_cast<std::size_t>(HbmLoss::kTurnaround)] +=
+      k_.switch_both * spec_.timing.pseudo_channels;
+}
+
+HbmFast::Fs HbmFast::open_row(Channel& channel, Pseudo& pseudo, Bank& bank, std::uint32_t row,
+                              Fs entry) {
+  const bool open = bank.batch[0].row != kNoRow;
+  ++counts_.activates;
+  Fs ready = entry + k_.tick;
+  Fs bus = k_.act_bus;
+  if (open) {
+    ++counts_.row_conflicts;
+    ++counts_.precharges;
+    ready += k_.pre_act;
+    bus += k_.pre_bus;
+  } else {
+    ++counts_.row_misses;
+  }
+  const Fs on_bus = std::max(channel.row_bus, entry);
+  channel.row_bus = on_bus + bus;
+  const Fs allowed = std::max(pseudo.act, entry);
+  pseudo.act = allowed + k_.act_gap;
+  const Fs act = std::max(std::max(ready, bank.act_ready), std::max(on_bus, allowed));
+  if (act > ready) {
+    const HbmLoss cause = act == bank.act_ready ? HbmLoss::kBank
+                          : act == on_bus       ? HbmLoss::kRowBus
+                                                : HbmLoss::kFaw;
+    waits_[static_cast<std::size_t>(cause)] += static_cast<double>(act - ready);
+  }
+  for (std::size_t w = kWays - 1; w > 0; --w) bank.batch[w] = bank.batch[w - 1];
+  bank.batch[0] = {row, act, act};
+  bank.act_ready = act + k_.rc;
+  return act;
+}
+
+HbmFast::Fs HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std::uint32_t row,
+                           std::int32_t count, bool write, Fs arrival) {
+  Channel& c = channels_[channel];
+  sync(c);
+  const std::size_t mode = write ? 1 : 0;
+  Pseudo& p = c.pseudo[bank_index >> pseudo_shift_];
+
+  // Room in the controller's queue: as many accesses ago as it holds, a place became free.
+  const auto places = std::min(static_cast<std::uint32_t>(count), static_cast<std::uint32_t>(queue_));
+  Fs* ring = &ring_[(channel * 2 + mode) * queue_];
+  std::uint32_t at = c.at[mode];
+  std::uint32_t last_place = at + places - 1;
+  if (last_place >= queue_) last_place -= static_cast<std::uint32_t>(queue_);
+  const Fs entry = std::max(arrival, ring[last_place]);
+
+  if (std::max(entry, p.data) >= c.next_refresh) refresh(c, channel, std::max(entry, p.data));
+  turn(c, count, write);
+
+  Bank& bank = bank_[channel * static_cast<std::uint32_t>(banks_) + bank_index];
+  if (stamp_ != 0) {
+    const std::uint32_t sid = (bank_index >> sid_shift_) & static_cast<std::uint32_t>(sid_mask_);
+    const Super& s = super_[(sid << group_shift_) | (bank_index & bank_low_mask_)];
+    if (s.stamp > bank.stamp) {
+      bank.batch[0] = {s.row, s.act, s.last};
+      bank.act_ready = std::max(bank.act_ready, std::max(s.act + k_.rc, s.last + k_.to_act[0]));
+      bank.stamp = s.stamp;
+    }
+  }
+  // The open row, or one that still waits in the queue when this access enters, takes it along.
+  Batch* batch = &bank.batch[0];
+  Fs freed = 0;
+  if (batch->row == row) {
+    ++counts_.row_hits;
+  } else {
+    std::size_t way = 1;
+    while (way < kWays && !(bank.batch[way].row == row && entry <= bank.batch[way].last)) ++way;
+    if (way < kWays) {
+      ++counts_.row_hits;
+      batch = &bank.batch[way];
+      bank.act_ready += count * k_.burst;
+    } else {
+      freed = open_row(c, p, bank, row, entry);
+    }
+  }
+  Fs& group = p.group[(bank_index >> group_shift_) & static_cast<std::uint32_t>(group_mask_)];
+  group = std::max(group, entry) + count * k_.ccd_l;
+  p.data = std::max(p.data, entry) + count * k_.burst;
+  const Fs ready = std::max(entry + k_.tick, batch->act + k_.rcd[mode]);
+  const Fs end = std::max(std::max(p.data, group - k_.ccd_l + k_.burst),
+                          ready + (count - 1) * k_.ccd_l + k_.burst);
+  const Fs column = end - k_.burst;  // the last column command
+  batch->last = std::max(batch->last, column);
+  bank.act_ready = std::max(bank.act_ready, column + k_.to_act[mode]);
+  ahead_ = std::max(ahead_, p.data - c.seen);
+
+  // The access that opened the row left the queue with its ACT, the others with their column.
+  for (std::uint32_t i = 0; i < places; ++i) {
+    ring[at] = i == 0 && freed != 0 ? freed : column;
+    if (++at == queue_) at = 0;
+  }
+  c.at[mode] = at;
+  if (write) {
+    counts_.writes += static_cast<std::uint64_t>(count);
+  } else {
+    counts_.reads += static_cast<std::uint64_t>(count);
+  }
+  return end + k_.latency[mode];
+}
+
+HbmFast::Fs HbmFast::access_fine(Fs arrival, std::uint64_t address, std::uint64_t bytes,
+                                 bool write) {
+  const auto access = static_cast<std::uint64_t>(spec_.timing.access_bytes);
+  const std::uint64_t run = map_.run_bytes();
+  const std::uint64_t end = (address + bytes + access - 1) & ~(access - 1);
+  std::uint64_t at = address & ~(access - 1);
+  Fs finish = 0;
+  while (at < end) {
+    const std::uint64_t stop = std::min(end, (at | (run - 1)) + 1);
+    const HbmPlace place = map_.place(at);
+    const auto count = static_cast<std::int32_t>((stop - at) / access);
+    finish = std::max(finish, touch(place.channel, place.bank, place.row, count, write, arrival));
+    at = stop;
+  }
+  return finish;
+}
+
+HbmFast::Fs HbmFast::access_bulk(Fs arrival, std::uint64_t address, std::uint64_t bytes,
+                                 bool write) {
+  const std::size_t mode = write ? 1 : 0;
+  const std::uint64_t end = address + bytes;
+  const HbmTimingSet& t = spec_.timing;
+  const std::uint64_t banks_wide = static_cast<std::uint64_t>(spec_.channels()) *
+                                   static_cast<std::uint64_t>(t.pseudo_channels * t.bank_groups);
+  const double per_channel =
+      static_cast<double>(bytes) / static_cast<double>(spec_.channels() * t.access_bytes);
+  // Refresh and write drain take bus time from every channel alike.
+  while (std::max(group_data_, arrival) >= group_refresh_) {
+    group_data_ = std::max(group_data_, group_refresh_) + k_.refresh + k_.rcd[0];
+    group_refresh_ += k_.refi;
+    for (Super& s : super_) s.row = kNoRow;
+    counts_.refreshes += static_cast<std::uint64_t>(t.pseudo_channels * spec_.channels());
+    counts_.ticks[static_cast<std::size_t>(HbmLoss::kRefresh)] +=
+        (k_.refresh + k_.rcd[0]) * t.pseudo_channels * spec_.channels();
+  }
+  if (write) {
+    group_writes_ += per_channel;
+    if (group_writes_ >= drain_ && group_reads_ > 0.0) {
+      const auto drains = static_cast<Fs>(group_writes_ / drain_);
+      group_data_ += drains * k_.switch_both;
+      group_work_ += drains * k_.switch_both;
+      group_writes_ = 0.0;
+      group_reads_ = 0.0;
+      counts_.ticks[static_cast<std::size_t>(HbmLoss::kTurnaround)] +=
+          drains * k_.switch_both * t.pseudo_channels * spec_.channels();
+    }
+  } else {
+    group_reads_ += per_channel;
+  }
+
+  Fs finish = 0;
+  for (std::uint64_t at = address; at < end;) {
+    const std::uint64_t stop = std::min(end, (at / super_row_ + 1) * super_row_);
+    const std::uint64_t part = stop - at;
+    const HbmPlace place = map_.place(at);
+    const std::uint32_t sid = (place.bank >> sid_shift_) & static_cast<std::uint32_t>(sid_mask_);
+    Super& s = super_[(sid << group_shift_) | (place.bank & bank_low_mask_)];
+    const std::uint64_t columns = part / static_cast<std::uint64_t>(t.access_bytes);
+    if (s.row != place.row) {
+      const bool open = s.row != kNoRow;
+      const Fs ready = arrival + k_.tick + (open ? k_.pre_act : 0);
+      s.act = std::max(ready, std::max(s.act + k_.rc, s.last + k_.to_act[0]));
+      s.last = s.act;
+      s.row = place.row;
+      const std::uint64_t acts = std::min(banks_wide, std::max<std::uint64_t>(1, columns / 2));
+      counts_.activates += acts;
+      (open ? counts_.row_conflicts : counts_.row_misses) += acts;
+      if (open) counts_.precharges += acts;
+      counts_.row_hits += columns / 2 > acts ? columns / 2 - acts : 0;
+    } else {
+      counts_.row_hits += columns / 2;
+    }
+    const auto demand = static_cast<Fs>(static_cast<double>(part) * fs_per_byte_);
+    group_data_ = std::max(group_data_, arrival) + demand;
+    group_work_ += demand;
+    const Fs served = std::max(group_data_, ahead_ + group_work_);
+    const Fs bus_end = std::max(served, std::max(arrival + k_.tick, s.act + k_.rcd[mode]) + demand);
+    s.last = std::max(s.last, bus_end - k_.burst);
+    s.stamp = ++stamp_;
+    finish = bus_end;
+    (write ? counts_.writes : counts_.reads) += columns;
+    at = stop;
+  }
+  return finish + k_.burst + k_.latency[mode];
+}
+
+Time HbmFast::access(Time arrival, std::uint64_t address, Bytes bytes, bool write) {
+  map_.check_range(address, bytes);
+  ++counts_.requests;
+  const auto size = static_cast<std::uint64_t>(bytes.value());
+  const bool bulk =
+      even_bytes_ != 0 && size >= even_bytes_ && spec_.refresh != HbmRefresh::kPerBank;
+  const Fs at = arrival.value();
+  const Fs finish =
+      bulk ? access_bulk(at, address, size, write) : access_fine(at, address, size, write);
+  if (at > last_finish_) idle_ += at - last_finish_;
+  last_finish_ = std::max(last_finish_, finish);
+  return Time(finish);
+}
+
+Time HbmFast::access_2d(Time arrival, std::uint64_t address, Bytes row_bytes, std::int64_t rows,
+                        Bytes pitch, bool write) {
+  if (row_bytes == pitch) return access(arrival, address, row_bytes * rows, write);
+  Time finish = arrival;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    finish = std::max(finish, access(arrival, address, row_bytes, write));
+    address += static_cast<std::uint64_t>(pitch.value());
+  }
+  return finish;
+}
+
+HbmCounters HbmFast::counters(Time now) const {
+  HbmCounters c = counts_;
+  const HbmTimingSet& t = spec_.timing;
+  const auto access = static_cast<std::uint64_t>(t.access_bytes);
+  c.read_bytes = c.reads * access;
+  c.write_bytes = c.writes * access;
+  const Fs end = std::max(now.value(), last_finish_);
+  const std::int64_t buses = t.pseudo_channels * spec_.channels();
+  c.span = end * buses;
+  auto& ticks = c.ticks;
+  const auto slot = [&](HbmLoss loss) -> std::int64_t& {
+    return ticks[static_cast<std::size_t>(loss)];
+  };
+  slot(HbmLoss::kData) = static_cast<std::int64_t>(c.reads + c.writes) * k_.burst;
+  // Time with nothing outstanding is idle; refresh inside it costs nobody anything.
+  const std::int64_t idle = (idle_ + std::max<Fs>(0, end - last_finish_)) * buses;
+  std::int64_t left = c.span - slot(HbmLoss::kData) - slot(HbmLoss::kTurnaround) - idle;
+  slot(HbmLoss::kRefresh) = std::clamp<std::int64_t>(slot(HbmLoss::kRefresh), 0, std::max<std::int64_t>(left, 0));
+  left -= slot(HbmLoss::kRefresh);
+  // What is left is shared out by how long accesses waited for each server; without any such wait
+  // it is imbalance between channels: idle buses.
+  double waits = 0.0;
+  for (const double w : waits_) waits += w;
+  slot(HbmLoss::kIdle) = idle;
+  if (waits > 0.0 && left > 0) {
+    const std::int64_t total = left;
+    for (const HbmLoss loss : {HbmLoss::kFaw, HbmLoss::kRowBus, HbmLoss::kBank}) {
+      const double share = waits_[static_cast<std::size_t>(loss)] / waits;
+      const auto part = static_cast<std::int64_t>(share * static_cast<double>(total));
+      slot(loss) = part;
+      left -= part;
+    }
+  }
+  slot(HbmLoss::kIdle) += left;
+  return c;
+}
+
+HbmEnergy HbmFast::energy(Time now) const {
+  return energy_of(spec_.timing, counters(now), to_seconds(now), spec_.channels());
+}
+
+}  // namespace athena::timing

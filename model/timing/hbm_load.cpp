@@ -1,0 +1,209 @@
+#include "timing/hbm_load.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <map>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "config/resolve.h"
+
+namespace athena::timing {
+namespace {
+
+constexpr const char* kKind = "memory";
+constexpr const char* kDerived = "Gbps-derived";
+
+/// Which set a derived one keeps the nanoseconds of. No HBM2E datasheet is public: it is HBM2 sped up.
+const std::map<std::string, std::string>& presets() {
+  static const std::map<std::string, std::string> kPresets = {
+      {"HBM2", "HBM2-2.0Gbps-8Gb"},
+      {"HBM2E", "HBM2-2.0Gbps-8Gb"},
+      {"HBM3", "HBM3-6.4Gbps-16Gb8hi"},
+      {"HBM3E", "HBM3-6.4Gbps-16Gb8hi"}};
+  return kPresets;
+}
+
+bool ends_with(const std::string& text, std::string_view tail) {
+  return text.size() >= tail.size() &&
+         text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
+}
+
+/// The rate of "<standard>-<rate>Gbps-derived"; throws when it is no number.
+double derived_rate(const std::string& name, std::size_t dash) {
+  const std::size_t end = name.size() - std::string_view(kDerived).size();
+  double rate = 0.0;
+  const char* last = name.data() + end;
+  const auto [rest, code] = std::from_chars(name.data() + dash + 1, last, rate);
+  if (code != std::errc{} || rest != last || rate <= 0.0) {
+    throw InputError(fmt::format("HBM timing set '{}': expected a data rate in Gb/s before '{}', as "
+                                 "in HBM2E-3.2Gbps-derived",
+                                 name, kDerived));
+  }
+  return rate;
+}
+
+/// Takes "-suffix" off the end of `name`.
+bool strip(std::string& name, std::string_view suffix) {
+  if (!ends_with(name, suffix)) return false;
+  name.resize(name.size() - suffix.size());
+  return true;
+}
+
+/// Takes "-rqN" off the end and gives N, or 0.
+int strip_queue(std::string& name) {
+  const std::size_t at = name.rfind("-rq");
+  if (at == std::string::npos) return 0;
+  int value = 0;
+  const char* last = name.data() + name.size();
+  const auto [rest, code] = std::from_chars(name.data() + at + 3, last, value);
+  if (code != std::errc{} || rest != last) return 0;
+  name.resize(at);
+  return value;
+}
+
+}  // namespace
+
+const config::StructSchema& schema_of(const HbmTimingSet*) {
+  using config::positive;
+  using config::range;
+  using S = HbmTimingSet;
+  static const config::StructSchema kSchema =
+      config::SchemaBuilder<S>("memory_timing",
+                               "One speed and density of an HBM standard: timing in clock periods, "
+                               "organisation of a channel, energy per command.")
+          .field("name", &S::name, "as chips name it")
+          .field("standard", &S::standard, "HBM2, HBM2E, HBM3")
+          .field("gbps", &S::gbps, "data rate of one pin in Gb/s", positive())
+          .field("bits_per_clock", &S::bits_per_clock, "bits of one pin per tCK", range(1, 8))
+          .field("half_clock_rows", &S::half_clock_rows,
+                 "1: row commands count in half clocks (ACT 1.5 tCK, PRE 0.5)", range(0, 1))
+          .field("pseudo_channels", &S::pseudo_channels, "of one channel", range(1, 2))
+          .field("stack_ids", &S::stack_ids, "SIDs of one pseudo-channel", range(1, 4))
+          .field("bank_groups", &S::bank_groups, "of one SID", range(1, 8))
+          .field("banks_per_group", &S::banks_per_group, "of one bank group", range(1, 8))
+          .field("rows", &S::rows, "of one bank", range(1, 1 << 24))
+          .field("columns", &S::columns, "accesses of one row", range(1, 256))
+          .field("access_bytes", &S::access_bytes, "bytes of one column access", range(8, 256))
+          .field("tBL", &S::tBL, "data bus clocks of one access")
+          .field("tCL", &S::tCL, "read command to data")
+          .field("tCWL", &S::tCWL, "write command to data")
+          .field("tRCDRD", &S::tRCDRD, "activate to read")
+          .field("tRCDWR", &S::tRCDWR, "activate to write")
+          .field("tRP", &S::tRP, "precharge to activate")
+          .field("tRAS", &S::tRAS, "activate to precharge")
+          .field("tRC", &S::tRC, "activate to activate of one bank")
+          .field("tWR", &S::tWR, "end of write data to precharge")
+          .field("tRTP", &S::tRTP, "read to precharge")
+          .field("tCCDS", &S::tCCDS, "column to column, other bank group")
+          .field("tCCDL", &S::tCCDL, "column to column, same bank group")
+          .field("tCCDR", &S::tCCDR, "read to read, other SID")
+          .field("tRRDS", &S::tRRDS, "activate to activate, other bank group")
+          .field("tRRDL", &S::tRRDL, "activate to activate, same bank group")
+          .field("tFAW", &S::tFAW, "window of four activates in a pseudo-channel")
+          .field("tWTRS", &S::tWTRS, "end of write data to read, other bank group")
+          .field("tWTRL", &S::tWTRL, "end of write data to read, same bank group")
+          .field("tRTW", &S::tRTW, "read to write command")
+          .field("tPPD", &S::tPPD, "precharge to precharge in a pseudo-channel")
+          .field("tRFC", &S::tRFC, "all-bank refresh")
+          .field("tREFI", &S::tREFI, "average interval of all-bank refresh", positive())
+          .field("tRFCpb", &S::tRFCpb, "per-bank refresh")
+          .field("tRREFD", &S::tRREFD, "per-bank refresh to activate of another bank")
+          .field("energy_activate", &S::energy_activate, "activate and precharge of one row")
+          .field("access_pj_per_bit", &S::access_pj_per_bit,
+                 "array to I/O, column access and on-die movement, in pJ", range(0, 100))
+          .field("io_pj_per_bit", &S::io_pj_per_bit, "across the interposer, in pJ", range(0, 100))
+          .field("energy_refresh", &S::energy_refresh,
+                 "one all-bank refresh of one pseudo-channel")
+          .field("background_per_channel", &S::background_per_channel,
+                 "standing power of one channel: clocks, DLL, leakage")
+          .build();
+  return kSchema;
+}
+
+HbmTimingSet load_timing(const std::string& name) {
+  if (ends_with(name, kDerived)) {
+    const std::size_t dash = name.find('-');
+    const std::string standard = name.substr(0, dash);
+    const auto preset = presets().find(standard);
+    if (preset == presets().end()) {
+      std::vector<std::string> known;
+      for (const auto& entry : presets()) known.push_back(entry.first);
+      throw InputError("HBM timing set '" + name + "': unknown standard '" + standard +
+                       "'; known are " + join(known, ", ") + "." +
+                       did_you_mean(standard, known));
+    }
+    HbmTimingSet set = derive_timing(load_timing(preset->second), standard, derived_rate(name, dash));
+    set.name = name;
+    check(set);
+    return set;
+  }
+  HbmTimingSet set = config::load<HbmTimingSet>(name, kKind);
+  check(set);
+  return set;
+}
+
+HbmSpec spec_from_name(const std::string& name, int channels, std::string_view mapping) {
+  if (mapping != "plain" && mapping != "hash") {
+    throw InputError(fmt::format("HBM mapping '{}': expected plain or hash", mapping));
+  }
+  HbmSpec spec;
+  std::string base = name;
+  Seconds refresh_time{0};
+  for (bool more = true; more;) {
+    more = false;
+    if (strip(base, "-noref")) {
+      spec.refresh = HbmRefresh::kNone;
+      more = true;
+    } else if (strip(base, "-perbank")) {
+      spec.refresh = HbmRefresh::kPerBank;
+      more = true;
+    } else if (strip(base, "-frfcfs")) {
+      spec.scheduler = HbmScheduler::kFirstReady;
+      more = true;
+    } else if (strip(base, "-4Gb")) {
+      refresh_time = Seconds(260e-9);  // JESD235: tRFC of a 4 Gb channel
+      more = true;
+    } else if (strip(base, "-base")) {
+      more = true;
+    } else if (const int queue = strip_queue(base); queue > 0) {
+      spec.read_queue = queue;
+      more = true;
+    }
+  }
+  spec.timing = load_timing(base);
+  if (refresh_time.value() > 0.0) spec.timing.tRFC = refresh_time;
+  spec.stacks = 1;
+  spec.channels_per_stack = channels;
+  spec.hash = mapping == "hash";
+  spec.interleave = Bytes(128);  // 64 B of each pseudo-channel, as the reference runs
+  check(spec);
+  return spec;
+}
+
+HbmSpec make_spec(const HbmSystem& system) {
+  HbmSpec spec;
+  spec.timing = load_timing(system.timing);
+  if (system.gbps_per_pin > 0.0 && system.gbps_per_pin != spec.timing.gbps) {
+    const std::string name = spec.timing.name;
+    spec.timing = derive_timing(spec.timing, spec.timing.standard, system.gbps_per_pin);
+    spec.timing.name = fmt::format("{} at {} Gb/s", name, system.gbps_per_pin);
+  }
+  spec.stacks = system.stacks;
+  spec.channels_per_stack = system.channels_per_stack;
+  spec.interleave = system.interleave;
+  spec.hash = system.hash;
+  if (system.capacity.value() > 0) {
+    int rows = 1;
+    spec.timing.rows = rows;
+    while (spec.capacity() < system.capacity && rows < (1 << 24)) {
+      rows *= 2;
+      spec.timing.rows = rows;
+    }
+  }
+  check(spec);
+  return spec;
+}
+
+}  // namespace athena::timing

@@ -1,0 +1,178 @@
+#include "timing/hbm_map.h"
+
+#include <fmt/format.h>
+
+#include <bit>
+
+#include "base/error.h"
+
+namespace athena::timing {
+namespace {
+
+constexpr int kFields = 8;
+
+int log2_of(int value) {
+  return std::bit_width(static_cast<unsigned>(value)) - 1;
+}
+
+struct Layout {
+  std::array<int, kFields> width{};                  // bits of each field
+  std::array<std::vector<std::uint64_t>, kFields> bits;  // per field bit: mask of address bits
+};
+
+std::size_t index(HbmField field) {
+  return static_cast<std::size_t>(field);
+}
+
+const char* name(HbmField field) {
+  static constexpr std::array<const char*, kFields> kNames{
+      "offset", "column", "pseudo_channel", "channel", "bank_group", "bank", "stack_id", "row"};
+  return kNames[index(field)];
+}
+
+std::array<int, kFields> widths(const HbmSpec& spec, bool with_channel) {
+  const HbmTimingSet& t = spec.timing;
+  std::array<int, kFields> width{};
+  width[index(HbmField::kOffset)] = log2_of(t.access_bytes);
+  width[index(HbmField::kColumn)] = log2_of(t.columns);
+  width[index(HbmField::kPseudoChannel)] = log2_of(t.pseudo_channels);
+  width[index(HbmField::kChannel)] = with_channel ? log2_of(spec.channels()) : 0;
+  width[index(HbmField::kBankGroup)] = log2_of(t.bank_groups);
+  width[index(HbmField::kBank)] = log2_of(t.banks_per_group);
+  width[index(HbmField::kStackId)] = log2_of(t.stack_ids);
+  width[index(HbmField::kRow)] = log2_of(t.rows);
+  return width;
+}
+
+/// offset, one column bit, pseudo-channel, bank group, columns, bank, SID, row, with the channel bits
+/// put in at the interleave granularity (splitting a field if they fall inside it).
+std::vector<HbmMapSlice> default_slices(const HbmSpec& spec, const std::array<int, kFields>& width) {
+  const int low_columns = std::min(1, width[index(HbmField::kColumn)]);
+  const std::vector<HbmMapSlice> order = {
+      {HbmField::kOffset, width[index(HbmField::kOffset)]},
+      {HbmField::kColumn, low_columns},
+      {HbmField::kPseudoChannel, width[index(HbmField::kPseudoChannel)]},
+      {HbmField::kBankGroup, width[index(HbmField::kBankGroup)]},
+      {HbmField::kColumn, width[index(HbmField::kColumn)] - low_columns},
+      {HbmField::kBank, width[index(HbmField::kBank)]},
+      {HbmField::kStackId, width[index(HbmField::kStackId)]},
+      {HbmField::kRow, width[index(HbmField::kRow)]}};
+  const int channel_bits = width[index(HbmField::kChannel)];
+  int left = log2_of(static_cast<int>(spec.interleave.value()));
+  std::vector<HbmMapSlice> slices;
+  bool placed = channel_bits == 0;
+  for (const HbmMapSlice& slice : order) {
+    int bits = slice.bits;
+    if (!placed && left <= bits) {
+      if (left > 0) slices.push_back({slice.field, left});
+      slices.push_back({HbmField::kChannel, channel_bits});
+      bits -= left;
+      placed = true;
+    }
+    left -= slice.bits;
+    if (bits > 0) slices.push_back({slice.field, bits});
+  }
+  return slices;
+}
+
+Layout lay_out(const std::vector<HbmMapSlice>& slices, const std::array<int, kFields>& width) {
+  Layout layout;
+  layout.width = width;
+  int position = 0;
+  for (const HbmMapSlice& slice : slices) {
+    auto& bits = layout.bits[index(slice.field)];
+    for (int i = 0; i < slice.bits; ++i) bits.push_back(std::uint64_t{1} << position++);
+  }
+  for (std::size_t f = 0; f < kFields; ++f) {
+    const int got = static_cast<int>(layout.bits[f].size());
+    if (got != width[f]) {
+      throw InputError(fmt::format(
+          "address map: field '{}' has {} bits but the organisation needs {}; the map {} {}",
+          name(static_cast<HbmField>(f)), got, width[f], got > width[f] ? "repeats" : "misses",
+          std::abs(got - width[f]) == 1 ? "a bit" : "bits"));
+    }
+  }
+  return layout;
+}
+
+/// XORs `sources`, concatenated, least significant first, into the bits of `target`, wrapping round.
+void fold(std::vector<std::uint64_t>& target,
+          const std::vector<const std::vector<std::uint64_t>*>& sources) {
+  if (target.empty()) return;
+  std::size_t position = 0;
+  for (const auto* source : sources) {
+    for (const std::uint64_t bit : *source) target[position++ % target.size()] ^= bit;
+  }
+}
+
+void add_hash(Layout& layout) {
+  auto& column = layout.bits[index(HbmField::kColumn)];
+  const std::vector<std::uint64_t> column_high(column.begin() + (column.empty() ? 0 : 1),
+                                               column.end());
+  const auto row = layout.bits[index(HbmField::kRow)];
+  const auto bank = layout.bits[index(HbmField::kBank)];
+  for (const HbmField field :
+       {HbmField::kPseudoChannel, HbmField::kBankGroup, HbmField::kChannel}) {
+    fold(layout.bits[index(field)], {&row, &bank, &column_high});
+  }
+  fold(layout.bits[index(HbmField::kBank)], {&row});
+}
+
+}  // namespace
+
+HbmMap::HbmMap(const HbmSpec& spec) {
+  const bool pow2 = std::has_single_bit(static_cast<unsigned>(spec.channels()));
+  hash_ = spec.hash;
+  interleave_bits_ = log2_of(static_cast<int>(spec.interleave.value()));
+  interleave_mask_ = static_cast<std::uint64_t>(spec.interleave.value()) - 1;
+  odd_channels_ = pow2 ? 0 : static_cast<std::uint64_t>(spec.channels());
+  capacity_ = static_cast<std::uint64_t>(spec.capacity().value());
+
+  const auto width = widths(spec, pow2);
+  slices_ = spec.map.empty() ? default_slices(spec, width) : spec.map;
+  Layout layout = lay_out(slices_, width);
+  run_bytes_ = 1;
+  for (const HbmMapSlice& slice : slices_) {
+    if (slice.field != HbmField::kOffset && slice.field != HbmField::kColumn) break;
+    run_bytes_ <<= slice.bits;
+  }
+  if (odd_channels_ != 0) {
+    run_bytes_ = std::min(run_bytes_, static_cast<std::uint32_t>(spec.interleave.value()));
+  }
+  if (spec.hash) add_hash(layout);
+
+  // Packed word: bank fields from bit 0 (bank, group, SID, pseudo-channel), column, channel, row.
+  std::vector<std::pair<int, std::uint64_t>> outputs;
+  int at = 0;
+  for (const HbmField field :
+       {HbmField::kBank, HbmField::kBankGroup, HbmField::kStackId, HbmField::kPseudoChannel}) {
+    for (const std::uint64_t mask : layout.bits[index(field)]) outputs.emplace_back(at++, mask);
+  }
+  const auto append = [&](HbmField field, int shift) {
+    for (const std::uint64_t mask : layout.bits[index(field)]) outputs.emplace_back(shift++, mask);
+  };
+  append(HbmField::kColumn, kColumnShift);
+  append(HbmField::kChannel, kChannelShift);
+  append(HbmField::kRow, kRowShift);
+  for (std::size_t table = 0; table < kTables; ++table) {
+    for (std::uint64_t value = 0; value < 256; ++value) {
+      std::uint64_t word = 0;
+      for (const auto& [bit, mask] : outputs) {
+        const std::uint64_t parity = static_cast<std::uint64_t>(
+            std::popcount((value << (8 * table)) & mask) & 1);
+        word |= parity << bit;
+      }
+      tables_[table][value] = word;
+    }
+  }
+}
+
+void HbmMap::check_range(std::uint64_t address, Bytes bytes) const {
+  const auto size = static_cast<std::uint64_t>(bytes.value());
+  if (bytes.value() >= 0 && size <= capacity_ && address <= capacity_ - size) return;
+  throw InputError(fmt::format(
+      "HBM access of {} bytes at address {:#x} lies beyond the capacity of {} bytes", bytes.value(),
+      address, capacity_));
+}
+
+}  // namespace athena::timing

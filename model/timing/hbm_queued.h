@@ -1,0 +1,88 @@
+#pragma once
+/// All channels of an HBM system, command by command: the detailed tier. The caller submits requests
+/// with their arrival times and advances the model; completions are handed out when the last column
+/// command has issued, which is before they happen.
+#include <cstdint>
+#include <vector>
+
+#include "base/units.h"
+#include "timing/hbm_channel.h"
+#include "timing/hbm_map.h"
+
+namespace athena::timing {
+
+/// Any length and alignment; split inside by the address map.
+struct HbmRequest {
+  std::uint64_t address = 0;
+  Bytes bytes{0};
+  bool write = false;
+  Time arrival{0};        ///< at the controllers; not before the last advance()
+  std::uint64_t tag = 0;  ///< given back in the completion
+};
+
+struct HbmCompletion {
+  std::uint64_t tag = 0;
+  Time finish{0};   ///< last byte on the bus
+  Time accept{0};   ///< when the last of its pieces was taken into a controller's queue
+  Time arrival{0};
+  bool write = false;
+};
+
+/// Driving it from an event loop: submit what arrives, call advance(t) at least every lookahead() of
+/// simulated time, and schedule each completion at its `finish`. A completion is never reported late
+/// as long as two advances are no further apart than lookahead().
+class HbmQueued {
+ public:
+  explicit HbmQueued(const HbmSpec& spec);
+
+  /// Throws InputError beyond the capacity or for a length below 1.
+  void submit(const HbmRequest& request);
+  /// Issues all commands up to and including `now`.
+  void advance(Time now);
+  /// Earliest time at which a command may issue; kNever when nothing waits.
+  [[nodiscard]] Time next_event() const;
+  static constexpr Time kNever{INT64_MAX};
+  /// Shortest time from a column command to the end of its data.
+  [[nodiscard]] Time lookahead() const { return lookahead_; }
+  /// Completions since the last clear, in the order in which they became known.
+  [[nodiscard]] std::vector<HbmCompletion>& completions() { return completions_; }
+  [[nodiscard]] std::uint64_t outstanding() const { return outstanding_; }
+
+  [[nodiscard]] const HbmSpec& spec() const { return spec_; }
+  [[nodiscard]] const HbmTicks& ticks() const { return ticks_; }
+  [[nodiscard]] int channels() const { return static_cast<int>(channels_.size()); }
+  [[nodiscard]] HbmCounters counters(Time now) const;  ///< all channels
+  [[nodiscard]] HbmCounters counters(int channel, Time now) const;
+  [[nodiscard]] HbmEnergy energy(Time now) const;
+  /// Records the commands of one channel from now on; nullptr stops.
+  void record(int channel, std::vector<HbmIssued>* log);
+  void reset();
+
+ private:
+  struct Slot {
+    std::uint64_t tag = 0;
+    Time arrival{0}, finish{0}, accept{0};
+    std::uint32_t pieces = 0;
+    bool write = false;
+  };
+  void add_piece(std::uint32_t slot, const HbmPlace& place, std::uint32_t bursts, bool write,
+                 Tick arrival);
+  void collect(HbmChannel& channel);
+  [[nodiscard]] Tick tick_after(Time t) const {
+    return (t.value() + ticks_.period.value() - 1) / ticks_.period.value();
+  }
+
+  HbmSpec spec_;
+  HbmTicks ticks_;
+  HbmMap map_;
+  Time lookahead_{0};
+  std::vector<HbmChannel> channels_;
+  std::vector<std::uint8_t> busy_;  // channels with work
+  std::vector<Slot> slots_;
+  std::vector<std::uint32_t> free_slots_;
+  std::vector<HbmCompletion> completions_;
+  std::uint64_t outstanding_ = 0;
+  std::uint64_t requests_ = 0;
+};
+
+}  // namespace athena::timing

@@ -1,0 +1,81 @@
+#include "validate/hbm_pattern.h"
+
+#include <charconv>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace athena::validate {
+namespace {
+
+constexpr std::uint64_t kRequest = 64;
+
+/// The number after `prefix`, or 0 when `name` is no such pattern.
+std::uint64_t suffix(const std::string& name, std::string_view prefix) {
+  if (name.rfind(prefix, 0) != 0) return 0;
+  std::uint64_t value = 0;
+  const char* end = name.data() + name.size();
+  const auto [rest, error] = std::from_chars(name.data() + prefix.size(), end, value);
+  if (error != std::errc{} || rest != end || value < kRequest || value % kRequest != 0) return 0;
+  return value;
+}
+
+}  // namespace
+
+const std::vector<std::string>& HbmPattern::known() {
+  static const std::vector<std::string> kNames = {
+      "seq",        "seqmix21",    "triad",  "stride256", "stride1024", "stride4096",
+      "stride16384", "rand64", "rand512",   "rand2048",   "chase"};
+  return kNames;
+}
+
+HbmPattern::HbmPattern(const std::string& name, std::uint64_t capacity, std::uint64_t seed)
+    : capacity_(capacity), rng_(seed) {
+  if (name == "seq") {
+    kind_ = Kind::kSequential;
+  } else if (name == "seqmix21") {
+    kind_ = Kind::kMixed;
+  } else if (name == "triad") {
+    kind_ = Kind::kTriad;
+  } else if (name == "chase") {
+    kind_ = Kind::kChase;
+  } else if (const std::uint64_t stride = suffix(name, "stride"); stride != 0) {
+    kind_ = Kind::kStride;
+    step_ = stride;
+  } else if (const std::uint64_t chunk = suffix(name, "rand"); chunk != 0) {
+    kind_ = Kind::kRandom;
+    step_ = chunk;
+  } else {
+    throw InputError("unknown memory pattern '" + name +
+                     "'; expected seq, seqmix21, triad, strideN, randN or chase." +
+                     did_you_mean(name, known()));
+  }
+}
+
+HbmAccess HbmPattern::next() {
+  const std::uint64_t i = count_++;
+  switch (kind_) {
+    case Kind::kSequential:
+      return {(i * kRequest) % capacity_, false};
+    case Kind::kMixed:
+      return {(i * kRequest) % capacity_, i % 3 == 2};
+    case Kind::kTriad: {
+      const std::uint64_t stream = i % 3;
+      const std::uint64_t part = capacity_ / 4;
+      return {stream * part + (i / 3 * kRequest) % part, stream == 2};
+    }
+    case Kind::kStride:
+      return {(i * step_) % capacity_, false};
+    case Kind::kRandom: {
+      if (phase_ == 0) chunk_ = rng_.below(capacity_ / step_) * step_;
+      const std::uint64_t address = chunk_ + phase_;
+      phase_ = phase_ + kRequest == step_ ? 0 : phase_ + kRequest;
+      return {address, false};
+    }
+    case Kind::kChase:
+      return {rng_.below(capacity_ / kRequest) * kRequest, false};
+  }
+  return {};
+}
+
+}  // namespace athena::validate
