@@ -1,0 +1,213 @@
+#include "serving/operator_tables.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/rng.h"
+
+namespace athena::serving {
+namespace {
+
+// Places in TableValues: each table keeps what it stands for, and tables of whole steps also the
+// part of it that is attention.
+constexpr std::size_t kTime = 0, kEnergy = 1, kAttentionTime = 2, kAttentionEnergy = 3;
+
+/// Grid lines from 1 to `last`, each about 2^`doublings` times the one before: thirds of powers of
+/// two, which lie midway in every staircase whose steps are powers of two (see adaptive_table.cpp).
+/// `also` becomes a line of its own: the place that is asked for most.
+std::vector<std::int64_t> grid_lines(int doublings, std::int64_t last, std::int64_t also = 0) {
+  std::vector<std::int64_t> lines = {1};
+  for (int k = 2 + doublings; k < 62; k += doublings) {
+    const std::int64_t line = ((std::int64_t{1} << k) + 1) / 3;
+    if (line >= last) break;
+    if (line > lines.back()) lines.push_back(line);
+  }
+  lines.push_back(std::max<std::int64_t>(2, last));
+  if (also > 1 && also < last) {
+    lines.insert(std::upper_bound(lines.begin(), lines.end(), also), also);
+  }
+  lines.erase(std::unique(lines.begin(), lines.end()), lines.end());
+  return lines;
+}
+
+/// Sequences that bring `tokens` new tokens in all, none longer than the model's context.
+StepShape prompts_of(std::int64_t tokens, std::int64_t max_context) {
+  StepShape shape;
+  const std::int64_t pieces = ceil_div(tokens, max_context);
+  const std::int64_t each = tokens / pieces, longer = tokens % pieces;
+  if (pieces > longer) shape.groups.push_back({each, each, pieces - longer});
+  if (longer > 0) shape.groups.push_back({each + 1, each + 1, longer});
+  shape.sampled = pieces;
+  return shape;
+}
+
+StepShape single(std::int64_t q, std::int64_t kv, std::int64_t count) {
+  return {{{q, kv, count}}, count};
+}
+
+}  // namespace
+
+OperatorTables::OperatorTables(MeasurementStore& store, const TableLimits& limits)
+    : store_(store),
+      limits_(limits),
+      tokens_(
+          [this](std::int64_t n, std::int64_t) { return measure_tokens(n); },
+          grid_lines(1, std::max(limits.max_batched_tokens, limits.max_context) + limits.max_batch,
+                     limits.max_batched_tokens),
+          {0}, limits.tolerance),
+      head_([this](std::int64_t n, std::int64_t) { return measure_head(n); },
+            grid_lines(2, limits.max_batch), {0}, limits.tolerance),
+      decode_([this](std::int64_t b, std::int64_t k) { return measure_decode(b, k); },
+              grid_lines(2, limits.max_batch), grid_lines(3, limits.max_context), limits.tolerance),
+      fresh_prompt_([this](std::int64_t q, std::int64_t) { return measure_prompt(q, 0); },
+                    grid_lines(2, limits.max_context), {0}, limits.tolerance),
+      prompt_([this](std::int64_t q, std::int64_t h) { return measure_prompt(q, h); },
+              grid_lines(2, limits.max_context), grid_lines(3, limits.max_context),
+              limits.tolerance) {}
+
+std::optional<TablePoint> OperatorTables::measure_tokens(std::int64_t tokens) {
+  const auto& m = store_.get(prompts_of(tokens, limits_.max_context));
+  if (!m) return std::nullopt;
+  // What is neither attention nor head: token-wise operators, collectives, and what lies between.
+  const Seconds time =
+      m->total - m->time_of(OperatorKind::kAttention) - m->time_of(OperatorKind::kSequences);
+  const Joules energy =
+      m->energy - m->energy_of(OperatorKind::kAttention) - m->energy_of(OperatorKind::kSequences);
+  return TablePoint{{time.value(), energy.value(), 0.0, 0.0}, m->total.value()};
+}
+
+std::optional<TablePoint> OperatorTables::measure_head(std::int64_t sequences) {
+  const auto& m = store_.get(single(1, 1, sequences));
+  if (!m) return std::nullopt;
+  return TablePoint{{m->time_of(OperatorKind::kSequences).value(),
+                     m->energy_of(OperatorKind::kSequences).value(), 0.0, 0.0},
+                    m->total.value()};
+}
+
+std::optional<TablePoint> OperatorTables::measure_decode(std::int64_t batch, std::int64_t keys) {
+  const auto& m = store_.get(single(1, keys, batch));
+  if (!m) return std::nullopt;
+  return TablePoint{
+      {m->total.value(), m->energy.value(), m->time_of(OperatorKind::kAttention).value(),
+       m->energy_of(OperatorKind::kAttention).value()},
+      m->total.value()};
+}
+
+std::optional<TablePoint> OperatorTables::measure_prompt(std::int64_t q, std::int64_t history) {
+  // A piece may not reach beyond the context. Grid points there only help to interpolate inside it:
+  // they take the attention of the longest history possible, in proportion to query-key pairs.
+  const std::int64_t h = std::max<std::int64_t>(0, std::min(history, limits_.max_context - q));
+  const auto& m = store_.get(single(q, q + h, 1));
+  if (!m) return std::nullopt;
+  const auto pairs = [q](std::int64_t before) {
+    return static_cast<double>(before) + static_cast<double>(q + 1) / 2.0;
+  };
+  const double scale = pairs(history) / pairs(h);
+  return TablePoint{{m->time_of(OperatorKind::kAttention).value() * scale,
+                     m->energy_of(OperatorKind::kAttention).value() * scale, 0.0, 0.0},
+                    m->total.value()};
+}
+
+/// Padding of a static batch goes on growing past the context; it is billed as the longest.
+double OperatorTables::mean_keys(std::int64_t keys, std::int64_t batch) const {
+  return std::min(static_cast<double>(keys) / static_cast<double>(batch),
+                  static_cast<double>(limits_.max_context));
+}
+
+StepCost OperatorTables::cost(const StepShape& shape) {
+  std::int64_t decodes = 0, decode_keys = 0, tokens = 0, sequences = 0;
+  double time = 0.0, energy = 0.0;
+  for (const auto& g : shape.groups) {
+    tokens += g.q_len * g.count;
+    sequences += g.count;
+    if (g.q_len == 1) {
+      decodes += g.count;
+      decode_keys += g.kv_len * g.count;
+      continue;
+    }
+    const std::int64_t history = g.kv_len - g.q_len;
+    const auto attention =
+        history == 0 ? fresh_prompt_.at(static_cast<double>(g.q_len), 0.0)
+                     : prompt_.at(static_cast<double>(g.q_len), static_cast<double>(history));
+    time += attention.values[kTime] * static_cast<double>(g.count);
+    energy += attention.values[kEnergy] * static_cast<double>(g.count);
+  }
+  if (decodes > 0) {
+    const double mean = mean_keys(decode_keys, decodes);
+    const auto decode = decode_.at(static_cast<double>(decodes), mean);
+    if (decodes == sequences) {
+      return {Seconds(decode.values[kTime]), Joules(decode.values[kEnergy])};
+    }
+    time += decode.values[kAttentionTime];
+    energy += decode.values[kAttentionEnergy];
+  }
+  const auto rest = tokens_.at(static_cast<double>(tokens), 0.0);
+  const auto head = head_.at(static_cast<double>(sequences), 0.0);
+  return {Seconds(time + rest.values[kTime] + head.values[kTime]),
+          Joules(energy + rest.values[kEnergy] + head.values[kEnergy])};
+}
+
+StepSegment OperatorTables::segment(const StepShape& shape, std::int64_t max_steps) {
+  std::int64_t batch = 0, keys = 0;
+  for (const auto& g : shape.groups) {
+    if (g.q_len != 1) return StepTime::segment(shape, max_steps);
+    batch += g.count;
+    keys += g.kv_len * g.count;
+  }
+  const double mean = mean_keys(keys, batch);
+  const auto sample = decode_.at(static_cast<double>(batch), mean);
+  StepSegment segment;
+  segment.first = {Seconds(sample.values[kTime]), Joules(sample.values[kEnergy])};
+  segment.growth = {Seconds(sample.slope[kTime]), Joules(sample.slope[kEnergy])};
+  // Step i sees mean + i keys; the form holds up to the cell's far side.
+  const auto inside = static_cast<std::int64_t>(std::floor(sample.y_end - mean)) + 1;
+  segment.steps = std::clamp<std::int64_t>(inside, 1, max_steps);
+  return segment;
+}
+
+AdaptiveTable::Error OperatorTables::interpolation_error() const {
+  AdaptiveTable::Error all;
+  for (const AdaptiveTable* table : {&tokens_, &head_, &decode_, &fresh_prompt_, &prompt_}) {
+    const AdaptiveTable::Error one = table->error();
+    all.mean += one.mean * static_cast<double>(one.cells);
+    all.cells += one.cells;
+    all.max = std::max(all.max, one.max);
+  }
+  if (all.cells > 0) all.mean /= static_cast<double>(all.cells);
+  return all;
+}
+
+TableCheck check_tables(OperatorTables& tables, MeasurementStore& store,
+                        const std::vector<StepShape>& shapes) {
+  TableCheck check;
+  for (const StepShape& shape : shapes) {
+    const auto& exact = store.get(shape);
+    if (!exact) continue;
+    const double error = tables.cost(shape).time / exact->total - 1.0;
+    ++check.steps;
+    check.bias += error;
+    check.mean_error += std::abs(error);
+    check.max_error = std::max(check.max_error, std::abs(error));
+  }
+  if (check.steps > 0) {
+    check.bias /= static_cast<double>(check.steps);
+    check.mean_error /= static_cast<double>(check.steps);
+  }
+  return check;
+}
+
+StepSample::StepSample(std::size_t size, std::uint64_t seed) : size_(size), state_(seed) {}
+
+void StepSample::show(const StepShape& shape) {
+  ++shown_;
+  if (kept_.size() < size_) {
+    kept_.push_back(shape);
+    return;
+  }
+  if (size_ == 0) return;
+  Rng rng(state_ + static_cast<std::uint64_t>(shown_));
+  const auto place = rng.below(static_cast<std::uint64_t>(shown_));
+  if (place < size_) kept_[place] = shape;
+}
+
+}  // namespace athena::serving

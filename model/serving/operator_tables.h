@@ -1,0 +1,79 @@
+#pragma once
+/// Step times from tables of operators measured on the simulator: projections and collectives by
+/// tokens, the head by sequences, attention by query and key lengths, added per step.
+///
+/// A step is   tokens(N) + head(S) + decode_attention(B, mean keys) + sum of prompt_attention(q, h)
+/// with N new tokens, S sequences, B of them decoding, and prompt pieces of q tokens after h
+/// earlier ones. A pure decode step is taken whole from the table of decode steps, so that only
+/// interpolation and unequal lengths stand between it and the simulator. (The decomposition of
+/// Agrawal et al., "Vidur", 2024, measured instead of learned.)
+#include <cstdint>
+#include <vector>
+
+#include "serving/adaptive_table.h"
+#include "serving/operator_timer.h"
+#include "serving/step_time.h"
+
+namespace athena::serving {
+
+/// How large steps can get, and how good the tables have to be.
+struct TableLimits {
+  std::int64_t max_batch = 256;            ///< sequences
+  std::int64_t max_batched_tokens = 2048;  ///< new tokens; whole prompts may exceed it
+  std::int64_t max_context = 131072;       ///< keys of one sequence
+  double tolerance = 0.002;  ///< interpolation error inside a cell, share of the step's time
+};
+
+class OperatorTables final : public StepTime {
+ public:
+  OperatorTables(MeasurementStore& store, const TableLimits& limits);
+
+  [[nodiscard]] StepCost cost(const StepShape& shape) override;
+  [[nodiscard]] StepSegment segment(const StepShape& shape, std::int64_t max_steps) override;
+  [[nodiscard]] Watts idle_power() const override { return store_.timer().idle_power(); }
+
+  /// Interpolation error over all tables, measured while they were made.
+  [[nodiscard]] AdaptiveTable::Error interpolation_error() const;
+
+ private:
+  [[nodiscard]] std::optional<TablePoint> measure_tokens(std::int64_t tokens);
+  [[nodiscard]] std::optional<TablePoint> measure_head(std::int64_t sequences);
+  [[nodiscard]] std::optional<TablePoint> measure_decode(std::int64_t batch, std::int64_t keys);
+  [[nodiscard]] std::optional<TablePoint> measure_prompt(std::int64_t q, std::int64_t history);
+  [[nodiscard]] double mean_keys(std::int64_t keys, std::int64_t batch) const;
+
+  MeasurementStore& store_;
+  TableLimits limits_;
+  AdaptiveTable tokens_;        ///< x = new tokens
+  AdaptiveTable head_;          ///< x = sequences
+  AdaptiveTable decode_;        ///< x = batch, y = keys per sequence
+  AdaptiveTable fresh_prompt_;  ///< x = tokens of a prompt with nothing before it
+  AdaptiveTable prompt_;        ///< x = tokens of a piece, y = tokens before it
+};
+
+/// What tables say against what the simulator says, over steps that really occurred.
+struct TableCheck {
+  std::int64_t steps = 0;
+  double mean_error = 0.0;  ///< shares of the simulator's step time
+  double max_error = 0.0;
+  double bias = 0.0;  ///< mean signed error
+};
+/// Runs each shape through both. Shapes that do not fit are left out.
+[[nodiscard]] TableCheck check_tables(OperatorTables& tables, MeasurementStore& store,
+                                      const std::vector<StepShape>& shapes);
+
+/// Keeps a fair sample of the steps it is shown (reservoir sampling, seeded).
+class StepSample {
+ public:
+  explicit StepSample(std::size_t size, std::uint64_t seed = 1);
+  void show(const StepShape& shape);
+  [[nodiscard]] const std::vector<StepShape>& shapes() const { return kept_; }
+
+ private:
+  std::size_t size_;
+  std::uint64_t state_;
+  std::int64_t shown_ = 0;
+  std::vector<StepShape> kept_;
+};
+
+}  // namespace athena::serving

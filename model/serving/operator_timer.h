@@ -1,0 +1,93 @@
+#pragma once
+/// The seam to the simulator: it is asked for one engine step at a time and answers operator by
+/// operator.
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/units.h"
+#include "serving/step_time.h"
+
+namespace athena::serving {
+
+/// What an operator's time depends on.
+enum class OperatorKind {
+  kTokens,      ///< the number of new tokens (projections, FFN, norms)
+  kSequences,   ///< the number of sequences (head, sampling)
+  kAttention,   ///< query and key lengths
+  kCollective,  ///< bytes on the fabric, which follow the number of new tokens
+};
+[[nodiscard]] std::string_view name(OperatorKind kind);
+[[nodiscard]] std::optional<OperatorKind> operator_kind_from_name(std::string_view text);
+
+/// Time of all calls of one operator in a step (every layer together).
+struct OperatorTime {
+  std::string name;
+  OperatorKind kind = OperatorKind::kTokens;
+  Seconds time{0.0};
+  Joules energy{0.0};
+};
+
+/// One step as the simulator ran it. The operators need not add to the total: what overlaps or lies
+/// between them (launches, pipeline fill) is the difference.
+struct StepMeasurement {
+  std::vector<OperatorTime> operators;
+  Seconds total{0.0};
+  Joules energy{0.0};
+  [[nodiscard]] Seconds time_of(OperatorKind kind) const;
+  [[nodiscard]] Joules energy_of(OperatorKind kind) const;
+};
+
+/// Runs steps on one replica's hardware.
+class OperatorTimer {
+ public:
+  OperatorTimer() = default;
+  OperatorTimer(const OperatorTimer&) = delete;
+  OperatorTimer& operator=(const OperatorTimer&) = delete;
+  virtual ~OperatorTimer() = default;
+
+  /// Everything that a measurement depends on besides the shape (resolved chip, system, stack,
+  /// model, precision, parallelism, tier, version): equal identities give equal measurements.
+  [[nodiscard]] virtual std::string identity() const = 0;
+  /// Runs one step. Throws Finding where the shape does not fit the hardware.
+  [[nodiscard]] virtual StepMeasurement measure(const StepShape& shape) = 0;
+  [[nodiscard]] virtual Watts idle_power() const { return Watts(0.0); }
+};
+
+/// Measurements already made, in memory and, when a folder is given, in a file named by the hash of
+/// the timer's identity, so that later runs of any trace find them.
+class MeasurementStore {
+ public:
+  /// Reads what is there. An unreadable or foreign file is an InputError naming it.
+  MeasurementStore(OperatorTimer& timer, std::filesystem::path folder = {});
+  /// The measurement of a shape; empty when the hardware cannot hold it.
+  [[nodiscard]] const std::optional<StepMeasurement>& get(const StepShape& shape);
+  /// Writes the file when something is new.
+  void save();
+  [[nodiscard]] std::int64_t measured() const { return measured_; }  ///< by this object
+  [[nodiscard]] std::int64_t loaded() const { return loaded_; }      ///< found on disk
+  [[nodiscard]] OperatorTimer& timer() { return timer_; }
+
+ private:
+  OperatorTimer& timer_;
+  std::filesystem::path file_;
+  std::unordered_map<std::string, std::optional<StepMeasurement>> known_;
+  std::int64_t measured_ = 0;
+  std::int64_t loaded_ = 0;
+};
+
+/// Every distinct step is run (`--exact`).
+class ExactSteps final : public StepTime {
+ public:
+  explicit ExactSteps(MeasurementStore& store) : store_(store) {}
+  [[nodiscard]] StepCost cost(const StepShape& shape) override;
+  [[nodiscard]] Watts idle_power() const override { return store_.timer().idle_power(); }
+
+ private:
+  MeasurementStore& store_;
+};
+
+}  // namespace athena::serving
