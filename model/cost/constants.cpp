@@ -10,20 +10,6 @@
 namespace athena::cost {
 namespace {
 
-/// One file of configs/cost/.
-struct ConstantsFile {
-  std::string title;
-  std::map<std::string, Constant> constants;
-};
-const config::StructSchema& schema_of(const ConstantsFile*) {
-  static const config::StructSchema kSchema =
-      config::SchemaBuilder<ConstantsFile>("cost constants", "Constants of the cost model.")
-          .field("title", &ConstantsFile::title, "what the file is about")
-          .field("constants", &ConstantsFile::constants, "name: {low, nominal, high, unit, source}")
-          .build();
-  return kSchema;
-}
-
 // Distance of the 5 % point from the median of a normal distribution, in standard deviations.
 constexpr double kSigmasTo5Percent = 1.6448536269514722;
 
@@ -45,6 +31,15 @@ std::string violation(const Constant& c) {
 }
 
 }  // namespace
+
+const config::StructSchema& schema_of(const ConstantsFile*) {
+  static const config::StructSchema kSchema =
+      config::SchemaBuilder<ConstantsFile>("cost constants", "Constants of the cost model.")
+          .field("title", &ConstantsFile::title, "what the file is about")
+          .field("constants", &ConstantsFile::constants, "name: {low, nominal, high, unit, source}")
+          .build();
+  return kSchema;
+}
 
 const config::StructSchema& schema_of(const Constant*) {
   static const config::StructSchema kSchema =

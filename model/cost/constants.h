@@ -40,6 +40,13 @@ struct Constant {
 };
 [[nodiscard]] const config::StructSchema& schema_of(const Constant*);
 
+/// One file of configs/cost/.
+struct ConstantsFile {
+  std::string title;
+  std::map<std::string, Constant> constants;
+};
+[[nodiscard]] const config::StructSchema& schema_of(const ConstantsFile*);
+
 /// One value per constant, in table order.
 using Values = std::vector<double>;
 

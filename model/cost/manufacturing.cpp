@@ -314,6 +314,12 @@ std::vector<std::string> CostModel::findings(const Values& values) const {
   return out;
 }
 
+double CostModel::mm2_from_transistors(double billions, const Values& values) const {
+  const Die& die = dies_.front();
+  if (!die.model) return 0.0;
+  return die.model->mm2_from_transistors(billions / die.config.count, values);
+}
+
 std::string CostModel::purchase_basis() const {
   return purchase_ ? "published" : "with NRE at a merchant's gross margin";
 }

@@ -77,6 +77,9 @@ class CostModel {
   /// Packages whose interposers fit one wafer, and their yield; 0 and 1 without an interposer.
   [[nodiscard]] int interposers_per_wafer() const { return interposers_exact_; }
   [[nodiscard]] double interposer_mm2(const Values& values) const;
+  [[nodiscard]] double memory_gb() const { return memory_gb_; }
+  /// See AreaModel; of the compute die, 0 when no chip file describes it.
+  [[nodiscard]] double mm2_from_transistors(double billions, const Values& values) const;
 
  private:
   struct Group {

@@ -68,6 +68,17 @@ const StructSchema& schema_of(const DieConfig*) {
   return kSchema;
 }
 
+const StructSchema& schema_of(const ServerFacts*) {
+  static const StructSchema kSchema =
+      SchemaBuilder<ServerFacts>("server facts", "The server that carries the chip.")
+          .field("chips", &ServerFacts::chips, "accelerators in a server", range(1, 1024))
+          .field("rated", &ServerFacts::rated, "maximum power; 0 = chips x cap + host",
+                 not_negative())
+          .field("price", &ServerFacts::price, "published price with its chips")
+          .build();
+  return kSchema;
+}
+
 const StructSchema& schema_of(const ProductConfig*) {
   using P = ProductConfig;
   static const StructSchema kSchema =
@@ -83,6 +94,7 @@ const StructSchema& schema_of(const ProductConfig*) {
           .field("module", &P::module, "sxm, pcie or tray")
           .field("area", &P::area, "what is on the compute die")
           .field("purchase", &P::purchase, "published street price")
+          .field("server", &P::server, "the server that carries the chip")
           .field("notes", &P::notes, "free text")
           .build();
   return kSchema;

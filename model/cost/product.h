@@ -79,6 +79,14 @@ struct DieConfig {
 };
 [[nodiscard]] const config::StructSchema& schema_of(const DieConfig*);
 
+/// The server that carries the chip.
+struct ServerFacts {
+  int chips = 8;
+  Watts rated{0};                 ///< maximum power; 0 = chips x cap + host
+  std::optional<Constant> price;  ///< published price, chips included; absent = computed
+};
+[[nodiscard]] const config::StructSchema& schema_of(const ServerFacts*);
+
 struct ProductConfig {
   std::string name;
   std::string chip;  ///< file of configs/chips/; empty = as `name`
@@ -91,6 +99,7 @@ struct ProductConfig {
   ModuleKind module = ModuleKind::kSxm;
   AreaFacts area;
   std::optional<Constant> purchase;  ///< published street price; absent = never sold
+  ServerFacts server;
   std::string notes;
 };
 [[nodiscard]] const config::StructSchema& schema_of(const ProductConfig*);
