@@ -1,0 +1,11 @@
+#pragma once
+/// The blocks that `athena cosim` knows; each has a file <block>_case.cpp.
+#include <vector>
+
+#include "cosim/cosim.h"
+
+namespace athena::cosim {
+
+void add_systolic_cases(std::vector<BlockCase>& all);
+
+}  // namespace athena::cosim

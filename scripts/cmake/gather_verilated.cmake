@@ -1,0 +1,13 @@
+# Writes fast.cpp and slow.cpp, which include what Verilator generated in DIR.
+file(GLOB all ${DIR}/V*.cpp)
+set(fast "")
+set(slow "")
+foreach(file IN LISTS all)
+  if(file MATCHES "(__Slow|__Syms|__Trace__[0-9]+)\\.cpp$")
+    string(APPEND slow "#include \"${file}\"\n")
+  else()
+    string(APPEND fast "#include \"${file}\"\n")
+  endif()
+endforeach()
+file(WRITE ${DIR}/fast.cpp "${fast}")
+file(WRITE ${DIR}/slow.cpp "${slow}")
