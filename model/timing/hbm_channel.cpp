@@ -390,8 +390,8 @@ void HbmChannel::issue_column(int b, std::uint16_t id, bool active, Tick t) {
   }
   bool auto_pre = false;
   if (finished) {
-    done_.push_back(
-        {t + (mode == 0 ? k_.read_latency : k_.write_latency), e.accept, e.arrival, e.tag, e.write});
+    done_.push_back({t + (mode == 0 ? k_.read_latency : k_.write_latency), e.accept, e.arrival,
+                     e.tag, e.write});
     free_.push_back(id);
     --waiting_;
     --pc.pending;

@@ -1,7 +1,7 @@
 #pragma once
-/// One HBM channel and its controller, command by command: two pseudo-channels behind one row and one
-/// column command bus, FR-FCFS with write drain, refresh. Woken when the next command can be legal,
-/// never ticking. No SystemC, no allocation per request in steady state.
+/// One HBM channel and its controller, command by command: two pseudo-channels behind one row and
+/// one column command bus, FR-FCFS with write drain, refresh. Woken when the next command can be
+/// legal, never ticking. No SystemC, no allocation per request in steady state.
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -34,10 +34,10 @@ struct HbmIssued {
 
 /// Column accesses of one row, served together: what a request becomes inside a channel.
 struct HbmPiece {
-  Tick arrival = 0;         ///< at the channel's source queue
-  std::uint32_t tag = 0;    ///< given back when done
+  Tick arrival = 0;       ///< at the channel's source queue
+  std::uint32_t tag = 0;  ///< given back when done
   std::uint32_t row = 0;
-  std::uint16_t bursts = 1; ///< column accesses
+  std::uint16_t bursts = 1;  ///< column accesses
   std::uint8_t bank = 0;
   bool write = false;
 };
@@ -103,23 +103,23 @@ class HbmChannel {
     Tick act = 0;               // tRRDL
   };
   struct Pseudo {
-    std::array<Tick, 2> cas{};       // tCCDS, turnarounds
-    std::array<Tick, 2> turn{};      // turnaround part of `cas`
+    std::array<Tick, 2> cas{};                 // tCCDS, turnarounds
+    std::array<Tick, 2> turn{};                // turnaround part of `cas`
     std::array<std::array<Tick, 4>, 2> sid{};  // tCCDR: floor of each SID
-    Tick act = 0;                    // tRRDS, tFAW, tRREFD
-    Tick act_limit = 0;              // the tRRD and tFAW part of `act`
-    Tick pre = 0;                    // tPPD
+    Tick act = 0;                              // tRRDS, tFAW, tRREFD
+    Tick act_limit = 0;                        // the tRRD and tFAW part of `act`
+    Tick pre = 0;                              // tPPD
     Tick last_act = -kNever, last_pre = -kNever;
     Tick refresh_done = 0;
-    std::array<Tick, 4> acts{};      // ring of the last four ACT
+    std::array<Tick, 4> acts{};  // ring of the last four ACT
     unsigned acts_at = 0;
-    std::uint64_t banks = 0;         // mask
+    std::uint64_t banks = 0;  // mask
     int first_bank = 0;
     // accounting
     Tick data_end = 0;
     Tick busy_since = 0;
     Tick refresh_from = 0, refresh_to = 0;
-    int pending = 0;                 // entries of this pseudo-channel
+    int pending = 0;  // entries of this pseudo-channel
   };
 
   void step(Tick t);
@@ -188,7 +188,7 @@ class HbmChannel {
   Tick column_free_ = 0, row_free_ = 0;  // command buses
   Tick column_wake_ = 0, row_wake_ = 0;
   Tick next_refresh_ = 0;
-  int refresh_bank_ = 0;                 // next bank of per-bank refresh
+  int refresh_bank_ = 0;  // next bank of per-bank refresh
   std::array<std::uint8_t, 64> refresh_queue_{};
   unsigned refresh_head_ = 0, refresh_count_ = 0;
 

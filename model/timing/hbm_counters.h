@@ -28,13 +28,13 @@ struct HbmCounters {
   std::uint64_t read_bytes = 0, write_bytes = 0;
   std::uint64_t reads = 0, writes = 0;  ///< column commands
   std::uint64_t activates = 0, precharges = 0;
-  std::uint64_t refreshes = 0;          ///< all-bank refreshes of one pseudo-channel
+  std::uint64_t refreshes = 0;  ///< all-bank refreshes of one pseudo-channel
   std::uint64_t bank_refreshes = 0;
-  std::uint64_t row_hits = 0;           ///< accesses that found their row open
-  std::uint64_t row_misses = 0;         ///< ... found the bank closed
-  std::uint64_t row_conflicts = 0;      ///< ... found another row open
+  std::uint64_t row_hits = 0;                    ///< accesses that found their row open
+  std::uint64_t row_misses = 0;                  ///< ... found the bank closed
+  std::uint64_t row_conflicts = 0;               ///< ... found another row open
   std::array<std::int64_t, kHbmLosses> ticks{};  ///< summed over pseudo-channels
-  std::int64_t span = 0;                ///< ticks of all pseudo-channels covered by `ticks`
+  std::int64_t span = 0;  ///< ticks of all pseudo-channels covered by `ticks`
 
   HbmCounters& operator+=(const HbmCounters& other);
   [[nodiscard]] double share(HbmLoss loss) const {
@@ -47,9 +47,7 @@ struct HbmCounters {
 /// Energy by cause.
 struct HbmEnergy {
   Joules activate{0}, read{0}, write{0}, io{0}, refresh{0}, background{0};
-  [[nodiscard]] Joules total() const {
-    return activate + read + write + io + refresh + background;
-  }
+  [[nodiscard]] Joules total() const { return activate + read + write + io + refresh + background; }
 };
 
 /// Energy of what was counted, over `elapsed` on `channels` channels.

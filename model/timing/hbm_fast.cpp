@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "timing/hbm_ticks.h"
 
@@ -11,6 +12,8 @@ namespace {
 int log2_of(int value) {
   return std::bit_width(static_cast<unsigned>(value)) - 1;
 }
+
+constexpr std::uint32_t kLook = 8;
 
 /// Bytes below which the map's row, bank and SID bits do not change: one row in every bank group of
 /// every channel. 0 when the map mixes them.
@@ -24,11 +27,10 @@ std::uint64_t lockstep_bytes(const HbmSpec& spec, const HbmMap& map) {
   }
   const HbmTimingSet& t = spec.timing;
   const bool odd = !std::has_single_bit(static_cast<unsigned>(spec.channels()));
-  const std::uint64_t whole = static_cast<std::uint64_t>(t.pseudo_channels) *
-                              static_cast<std::uint64_t>(t.bank_groups) *
-                              static_cast<std::uint64_t>(t.columns) *
-                              static_cast<std::uint64_t>(t.access_bytes) *
-                              (odd ? 1 : static_cast<std::uint64_t>(spec.channels()));
+  const std::uint64_t whole =
+      static_cast<std::uint64_t>(t.pseudo_channels) * static_cast<std::uint64_t>(t.bank_groups) *
+      static_cast<std::uint64_t>(t.columns) * static_cast<std::uint64_t>(t.access_bytes) *
+      (odd ? 1 : static_cast<std::uint64_t>(spec.channels()));
   if (bytes != whole) return 0;
   return odd ? whole * static_cast<std::uint64_t>(spec.channels()) : whole;
 }
@@ -43,10 +45,14 @@ HbmSpec checked(const HbmSpec& spec) {
 HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
   const HbmTimingSet& t = spec.timing;
   const HbmTicks k(t);
-  const auto fs = [&](Tick ticks) { return k.time(ticks).value(); };
+  const auto fs = [](Tick ticks) { return ticks; };
+  period_ = k.period.value();
+  per_period_ = 1.0 / static_cast<double>(period_);
+  slot_shift_ = log2_of(static_cast<int>(kPlace * k.burst));
   k_.tick = fs(k.per_clock);
   k_.burst = fs(k.burst);
   k_.ccd_l = fs(k.ccd_l);
+  k_.ccd_r = t.stack_ids > 1 ? fs(k.ccd_r) : 0;
   k_.rcd[0] = fs(k.act_rd);
   k_.rcd[1] = fs(k.act_wr);
   k_.rc = fs(k.act_act);
@@ -57,7 +63,7 @@ HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
   k_.act_bus = fs(k.act_bus);
   k_.pre_bus = fs(k.pre_bus);
   k_.pre_act = fs(k.pre_act + 1);
-  k_.act_gap = std::max(fs(k.rrd_s), fs(k.faw) / 4);
+  k_.act_gap = std::max(fs(k.rrd_s), (fs(k.faw) + 3) / 4);
   k_.switch_both = fs(k.rtw - k.ccd_s) + fs(k.wtr_s - k.ccd_s);
   // The last row access, its precharge, the refresh; then the first row must open again.
   k_.refresh = spec.refresh == HbmRefresh::kAllBank ? fs(k.rd_pre + k.pre_ref + k.rfc)
@@ -72,7 +78,8 @@ HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
   bank_low_mask_ = static_cast<std::uint32_t>(t.banks_per_group - 1);
   sid_shift_ = group_shift_ + log2_of(t.bank_groups);
   sid_mask_ = t.stack_ids - 1;
-  queue_ = static_cast<std::size_t>(std::max(spec.read_queue, spec.write_queue));
+  queue_ = static_cast<std::uint32_t>(std::max(spec.read_queue, spec.write_queue) / kPlace);
+  across_mask_ = static_cast<std::uint32_t>(t.bank_groups - 1);
   drain_ = static_cast<std::int32_t>(spec.drain_high * spec.write_queue) + 1 -
            static_cast<std::int32_t>(spec.drain_low * spec.write_queue);
   super_row_ = lockstep_bytes(spec, map_);
@@ -80,8 +87,8 @@ HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
   even_bytes_ = super_row_ == 0 ? 0
                                 : static_cast<std::uint64_t>(spec.channels()) *
                                       std::max<std::uint64_t>(interleave, 2 * map_.run_bytes());
-  fs_per_byte_ = static_cast<double>(k_.burst) /
-                 static_cast<double>(t.access_bytes * t.pseudo_channels * spec.channels());
+  ticks_per_byte_ = static_cast<double>(k_.burst) /
+                    static_cast<double>(t.access_bytes * t.pseudo_channels * spec.channels());
   reset();
 }
 
@@ -103,38 +110,43 @@ void HbmFast::reset() {
 }
 
 void HbmFast::sync(Channel& channel) {
-  const Fs more = group_work_ - channel.seen;
+  const Tick more = group_work_ - channel.seen;
   if (more == 0) return;
-  for (Pseudo& p : channel.pseudo) p.data = std::max(p.data + more, group_data_);
+  for (Pseudo& p : channel.pseudo) {
+    const Tick end = std::max((p.data.end() << slot_shift_) + more, group_data_);
+    p.data.base = end >> slot_shift_;
+    p.data.taken = 0;
+  }
   channel.seen = group_work_;
   if (group_reads_ > 0.0) channel.reads = 1;
 }
 
 /// One refresh at `next_refresh`, or the last of several that passed while the channel idled.
-void HbmFast::refresh(Channel& channel, std::size_t index, Fs now) {
+void HbmFast::refresh(Channel& channel, std::size_t index, Tick now) {
   if (now - channel.next_refresh >= k_.refi) {
-    const Fs missed = (now - channel.next_refresh) / k_.refi;
+    const Tick missed = (now - channel.next_refresh) / k_.refi;
     counts_.refreshes += static_cast<std::uint64_t>(missed) * 2;
     channel.next_refresh += missed * k_.refi;
   }
-  const Fs at = channel.next_refresh;
+  const Tick at = channel.next_refresh;
   channel.next_refresh += k_.refi;
   const bool all = spec_.refresh == HbmRefresh::kAllBank;
   channel.row_bus = std::max(channel.row_bus, at) + k_.refresh;
   for (Pseudo& p : channel.pseudo) {
-    p.data = std::max(p.data, at) + k_.refresh + (all ? k_.rcd[0] : 0);
+    p.data.block(at >> slot_shift_, (k_.refresh + (all ? k_.rcd[0] : 0)) >> slot_shift_);
     p.act = std::max(p.act, at) + k_.refresh;
-    for (Fs& group : p.group) group = std::max(group, at) + k_.refresh;
+    for (Tick& group : p.group) group = std::max(group, at) + k_.refresh;
+    for (Tick& group : p.across) group = std::max(group, at) + k_.refresh;
   }
   Bank* banks = &bank_[index * static_cast<std::size_t>(banks_)];
   const std::uint64_t count = static_cast<std::uint64_t>(at / k_.refi);
   const int first = all ? 0 : static_cast<int>(count % static_cast<std::uint64_t>(banks_));
   const int last = all ? banks_ : first + 1;
-  const Fs ready = at + k_.refresh + (all ? 0 : k_.bank_refresh);
+  const Tick blocked = k_.refresh + (all ? 0 : k_.bank_refresh);
   for (int b = first; b < last; ++b) {
     Bank& bank = banks[b];
     for (Batch& batch : bank.batch) batch.row = kNoRow;
-    bank.act_ready = std::max(bank.act_ready, ready);
+    bank.act_ready = std::max(bank.act_ready, at) + blocked;
     bank.stamp = stamp_;
   }
   if (all) {
@@ -157,17 +169,19 @@ void HbmFast::turn(Channel& channel, std::int32_t count, bool write) {
   channel.writes -= drain_;
   if (channel.reads == 0) return;
   channel.reads = 0;
-  for (Pseudo& p : channel.pseudo) p.data += k_.switch_both;
+  for (Pseudo& p : channel.pseudo) {
+    p.data.block(0, (k_.switch_both + (Tick{1} << slot_shift_) / 2) >> slot_shift_);
+  }
   counts_.ticks[static_cast<std::size_t>(HbmLoss::kTurnaround)] +=
       k_.switch_both * spec_.timing.pseudo_channels;
 }
 
-HbmFast::Fs HbmFast::open_row(Channel& channel, Pseudo& pseudo, Bank& bank, std::uint32_t row,
-                              Fs entry) {
+void HbmFast::open_row(Channel& channel, Pseudo& pseudo, Bank& bank, std::uint32_t row,
+                       Tick entry) {
   const bool open = bank.batch[0].row != kNoRow;
   ++counts_.activates;
-  Fs ready = entry + k_.tick;
-  Fs bus = k_.act_bus;
+  Tick ready = entry + k_.tick;
+  Tick bus = k_.act_bus;
   if (open) {
     ++counts_.row_conflicts;
     ++counts_.precharges;
@@ -176,11 +190,12 @@ HbmFast::Fs HbmFast::open_row(Channel& channel, Pseudo& pseudo, Bank& bank, std:
   } else {
     ++counts_.row_misses;
   }
-  const Fs on_bus = std::max(channel.row_bus, entry);
+  const Tick possible = std::max(ready, bank.act_ready);
+  const Tick on_bus = std::max(channel.row_bus, entry);
   channel.row_bus = on_bus + bus;
-  const Fs allowed = std::max(pseudo.act, entry);
+  const Tick allowed = std::max(pseudo.act, entry);
   pseudo.act = allowed + k_.act_gap;
-  const Fs act = std::max(std::max(ready, bank.act_ready), std::max(on_bus, allowed));
+  const Tick act = std::max(possible, std::max(on_bus, allowed));
   if (act > ready) {
     const HbmLoss cause = act == bank.act_ready ? HbmLoss::kBank
                           : act == on_bus       ? HbmLoss::kRowBus
@@ -190,25 +205,29 @@ HbmFast::Fs HbmFast::open_row(Channel& channel, Pseudo& pseudo, Bank& bank, std:
   for (std::size_t w = kWays - 1; w > 0; --w) bank.batch[w] = bank.batch[w - 1];
   bank.batch[0] = {row, act, act};
   bank.act_ready = act + k_.rc;
-  return act;
 }
 
-HbmFast::Fs HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std::uint32_t row,
-                           std::int32_t count, bool write, Fs arrival) {
+Tick HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std::uint32_t row,
+                    std::int32_t count, bool write, Tick arrival) {
   Channel& c = channels_[channel];
   sync(c);
   const std::size_t mode = write ? 1 : 0;
   Pseudo& p = c.pseudo[bank_index >> pseudo_shift_];
 
-  // Room in the controller's queue: as many accesses ago as it holds, a place became free.
-  const auto places = std::min(static_cast<std::uint32_t>(count), static_cast<std::uint32_t>(queue_));
-  Fs* ring = &ring_[(channel * 2 + mode) * queue_];
-  std::uint32_t at = c.at[mode];
-  std::uint32_t last_place = at + places - 1;
-  if (last_place >= queue_) last_place -= static_cast<std::uint32_t>(queue_);
-  const Fs entry = std::max(arrival, ring[last_place]);
+  // Room in the controller's queue: the first of the places to become free, out of the next few.
+  Tick* ring = &ring_[(channel * 2 + mode) * queue_];
+  const std::uint32_t at = c.at[mode];
+  std::uint32_t first = at;
+  for (std::uint32_t i = 1; i < kLook; ++i) {
+    std::uint32_t next = at + i;
+    if (next >= queue_) next -= queue_;
+    if (ring[next] < ring[first]) first = next;
+  }
+  const Tick entry = std::max(arrival, ring[first]);
+  ring[first] = ring[at];
 
-  if (std::max(entry, p.data) >= c.next_refresh) refresh(c, channel, std::max(entry, p.data));
+  const Tick horizon = std::max(entry, p.data.end() << slot_shift_);
+  if (horizon >= c.next_refresh) refresh(c, channel, horizon);
   turn(c, count, write);
 
   Bank& bank = bank_[channel * static_cast<std::uint32_t>(banks_) + bank_index];
@@ -223,7 +242,7 @@ HbmFast::Fs HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std:
   }
   // The open row, or one that still waits in the queue when this access enters, takes it along.
   Batch* batch = &bank.batch[0];
-  Fs freed = 0;
+  bool opened = false;
   if (batch->row == row) {
     ++counts_.row_hits;
   } else {
@@ -234,26 +253,30 @@ HbmFast::Fs HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std:
       batch = &bank.batch[way];
       bank.act_ready += count * k_.burst;
     } else {
-      freed = open_row(c, p, bank, row, entry);
+      open_row(c, p, bank, row, entry);
+      opened = true;
     }
   }
-  Fs& group = p.group[(bank_index >> group_shift_) & static_cast<std::uint32_t>(group_mask_)];
-  group = std::max(group, entry) + count * k_.ccd_l;
-  p.data = std::max(p.data, entry) + count * k_.burst;
-  const Fs ready = std::max(entry + k_.tick, batch->act + k_.rcd[mode]);
-  const Fs end = std::max(std::max(p.data, group - k_.ccd_l + k_.burst),
-                          ready + (count - 1) * k_.ccd_l + k_.burst);
-  const Fs column = end - k_.burst;  // the last column command
+  const std::uint32_t group = bank_index >> group_shift_;
+  Tick& same = p.group[group & static_cast<std::uint32_t>(group_mask_)];
+  Tick& across = p.across[group & across_mask_];
+  const Tick floor = std::max(std::max(same, across), entry + k_.tick);
+  same = std::max(same, entry) + count * k_.ccd_l;
+  across = std::max(across, entry) + count * k_.ccd_r;
+  const Tick ready = std::max(floor, batch->act + k_.rcd[mode]);
+  p.data.move_to(entry >> slot_shift_);
+  Tick slot = p.data.take(ready >> slot_shift_);
+  for (std::int32_t more = count - kPlace; more > 0; more -= kPlace) slot = p.data.take(slot + 1);
+  const Tick start = std::max(ready, (slot << slot_shift_) - (count - kPlace) * k_.burst);
+  const Tick end = std::max(start + count * k_.burst, ready + (count - 1) * k_.ccd_l + k_.burst);
+  const Tick column = end - k_.burst;  // the last column command
   batch->last = std::max(batch->last, column);
   bank.act_ready = std::max(bank.act_ready, column + k_.to_act[mode]);
-  ahead_ = std::max(ahead_, p.data - c.seen);
+  ahead_ = std::max(ahead_, (p.data.end() << slot_shift_) - c.seen);
 
   // The access that opened the row left the queue with its ACT, the others with their column.
-  for (std::uint32_t i = 0; i < places; ++i) {
-    ring[at] = i == 0 && freed != 0 ? freed : column;
-    if (++at == queue_) at = 0;
-  }
-  c.at[mode] = at;
+  ring[at] = opened ? (batch->act + column) / 2 : column;
+  c.at[mode] = at + 1 == queue_ ? 0 : at + 1;
   if (write) {
     counts_.writes += static_cast<std::uint64_t>(count);
   } else {
@@ -262,13 +285,12 @@ HbmFast::Fs HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std:
   return end + k_.latency[mode];
 }
 
-HbmFast::Fs HbmFast::access_fine(Fs arrival, std::uint64_t address, std::uint64_t bytes,
-                                 bool write) {
+Tick HbmFast::access_fine(Tick arrival, std::uint64_t address, std::uint64_t bytes, bool write) {
   const auto access = static_cast<std::uint64_t>(spec_.timing.access_bytes);
   const std::uint64_t run = map_.run_bytes();
   const std::uint64_t end = (address + bytes + access - 1) & ~(access - 1);
   std::uint64_t at = address & ~(access - 1);
-  Fs finish = 0;
+  Tick finish = 0;
   while (at < end) {
     const std::uint64_t stop = std::min(end, (at | (run - 1)) + 1);
     const HbmPlace place = map_.place(at);
@@ -279,8 +301,7 @@ HbmFast::Fs HbmFast::access_fine(Fs arrival, std::uint64_t address, std::uint64_
   return finish;
 }
 
-HbmFast::Fs HbmFast::access_bulk(Fs arrival, std::uint64_t address, std::uint64_t bytes,
-                                 bool write) {
+Tick HbmFast::access_bulk(Tick arrival, std::uint64_t address, std::uint64_t bytes, bool write) {
   const std::size_t mode = write ? 1 : 0;
   const std::uint64_t end = address + bytes;
   const HbmTimingSet& t = spec_.timing;
@@ -300,7 +321,7 @@ HbmFast::Fs HbmFast::access_bulk(Fs arrival, std::uint64_t address, std::uint64_
   if (write) {
     group_writes_ += per_channel;
     if (group_writes_ >= drain_ && group_reads_ > 0.0) {
-      const auto drains = static_cast<Fs>(group_writes_ / drain_);
+      const auto drains = static_cast<Tick>(group_writes_ / drain_);
       group_data_ += drains * k_.switch_both;
       group_work_ += drains * k_.switch_both;
       group_writes_ = 0.0;
@@ -312,7 +333,7 @@ HbmFast::Fs HbmFast::access_bulk(Fs arrival, std::uint64_t address, std::uint64_
     group_reads_ += per_channel;
   }
 
-  Fs finish = 0;
+  Tick finish = 0;
   for (std::uint64_t at = address; at < end;) {
     const std::uint64_t stop = std::min(end, (at / super_row_ + 1) * super_row_);
     const std::uint64_t part = stop - at;
@@ -322,7 +343,7 @@ HbmFast::Fs HbmFast::access_bulk(Fs arrival, std::uint64_t address, std::uint64_
     const std::uint64_t columns = part / static_cast<std::uint64_t>(t.access_bytes);
     if (s.row != place.row) {
       const bool open = s.row != kNoRow;
-      const Fs ready = arrival + k_.tick + (open ? k_.pre_act : 0);
+      const Tick ready = arrival + k_.tick + (open ? k_.pre_act : 0);
       s.act = std::max(ready, std::max(s.act + k_.rc, s.last + k_.to_act[0]));
       s.last = s.act;
       s.row = place.row;
@@ -334,11 +355,12 @@ HbmFast::Fs HbmFast::access_bulk(Fs arrival, std::uint64_t address, std::uint64_
     } else {
       counts_.row_hits += columns / 2;
     }
-    const auto demand = static_cast<Fs>(static_cast<double>(part) * fs_per_byte_);
+    const auto demand = static_cast<Tick>(static_cast<double>(part) * ticks_per_byte_);
     group_data_ = std::max(group_data_, arrival) + demand;
     group_work_ += demand;
-    const Fs served = std::max(group_data_, ahead_ + group_work_);
-    const Fs bus_end = std::max(served, std::max(arrival + k_.tick, s.act + k_.rcd[mode]) + demand);
+    const Tick served = std::max(group_data_, ahead_ + group_work_);
+    const Tick bus_end =
+        std::max(served, std::max(arrival + k_.tick, s.act + k_.rcd[mode]) + demand);
     s.last = std::max(s.last, bus_end - k_.burst);
     s.stamp = ++stamp_;
     finish = bus_end;
@@ -354,12 +376,12 @@ Time HbmFast::access(Time arrival, std::uint64_t address, Bytes bytes, bool writ
   const auto size = static_cast<std::uint64_t>(bytes.value());
   const bool bulk =
       even_bytes_ != 0 && size >= even_bytes_ && spec_.refresh != HbmRefresh::kPerBank;
-  const Fs at = arrival.value();
-  const Fs finish =
+  const Tick at = ticks_of(arrival);
+  const Tick finish =
       bulk ? access_bulk(at, address, size, write) : access_fine(at, address, size, write);
   if (at > last_finish_) idle_ += at - last_finish_;
   last_finish_ = std::max(last_finish_, finish);
-  return Time(finish);
+  return Time(finish * period_);
 }
 
 Time HbmFast::access_2d(Time arrival, std::uint64_t address, Bytes row_bytes, std::int64_t rows,
@@ -379,7 +401,7 @@ HbmCounters HbmFast::counters(Time now) const {
   const auto access = static_cast<std::uint64_t>(t.access_bytes);
   c.read_bytes = c.reads * access;
   c.write_bytes = c.writes * access;
-  const Fs end = std::max(now.value(), last_finish_);
+  const Tick end = std::max(now.value() / period_, last_finish_);
   const std::int64_t buses = t.pseudo_channels * spec_.channels();
   c.span = end * buses;
   auto& ticks = c.ticks;
@@ -388,9 +410,10 @@ HbmCounters HbmFast::counters(Time now) const {
   };
   slot(HbmLoss::kData) = static_cast<std::int64_t>(c.reads + c.writes) * k_.burst;
   // Time with nothing outstanding is idle; refresh inside it costs nobody anything.
-  const std::int64_t idle = (idle_ + std::max<Fs>(0, end - last_finish_)) * buses;
+  const std::int64_t idle = (idle_ + std::max<Tick>(0, end - last_finish_)) * buses;
   std::int64_t left = c.span - slot(HbmLoss::kData) - slot(HbmLoss::kTurnaround) - idle;
-  slot(HbmLoss::kRefresh) = std::clamp<std::int64_t>(slot(HbmLoss::kRefresh), 0, std::max<std::int64_t>(left, 0));
+  slot(HbmLoss::kRefresh) =
+      std::clamp<std::int64_t>(slot(HbmLoss::kRefresh), 0, std::max<std::int64_t>(left, 0));
   left -= slot(HbmLoss::kRefresh);
   // What is left is shared out by how long accesses waited for each server; without any such wait
   // it is imbalance between channels: idle buses.

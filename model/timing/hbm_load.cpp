@@ -15,13 +15,13 @@ namespace {
 constexpr const char* kKind = "memory";
 constexpr const char* kDerived = "Gbps-derived";
 
-/// Which set a derived one keeps the nanoseconds of. No HBM2E datasheet is public: it is HBM2 sped up.
+/// Which set a derived one keeps the nanoseconds of. No HBM2E datasheet is public: it is HBM2 sped
+/// up.
 const std::map<std::string, std::string>& presets() {
-  static const std::map<std::string, std::string> kPresets = {
-      {"HBM2", "HBM2-2.0Gbps-8Gb"},
-      {"HBM2E", "HBM2-2.0Gbps-8Gb"},
-      {"HBM3", "HBM3-6.4Gbps-16Gb8hi"},
-      {"HBM3E", "HBM3-6.4Gbps-16Gb8hi"}};
+  static const std::map<std::string, std::string> kPresets = {{"HBM2", "HBM2-2.0Gbps-8Gb"},
+                                                              {"HBM2E", "HBM2-2.0Gbps-8Gb"},
+                                                              {"HBM3", "HBM3-6.4Gbps-16Gb8hi"},
+                                                              {"HBM3E", "HBM3-6.4Gbps-16Gb8hi"}};
   return kPresets;
 }
 
@@ -37,9 +37,10 @@ double derived_rate(const std::string& name, std::size_t dash) {
   const char* last = name.data() + end;
   const auto [rest, code] = std::from_chars(name.data() + dash + 1, last, rate);
   if (code != std::errc{} || rest != last || rate <= 0.0) {
-    throw InputError(fmt::format("HBM timing set '{}': expected a data rate in Gb/s before '{}', as "
-                                 "in HBM2E-3.2Gbps-derived",
-                                 name, kDerived));
+    throw InputError(
+        fmt::format("HBM timing set '{}': expected a data rate in Gb/s before '{}', as "
+                    "in HBM2E-3.2Gbps-derived",
+                    name, kDerived));
   }
   return rate;
 }
@@ -114,8 +115,7 @@ const config::StructSchema& schema_of(const HbmTimingSet*) {
           .field("access_pj_per_bit", &S::access_pj_per_bit,
                  "array to I/O, column access and on-die movement, in pJ", range(0, 100))
           .field("io_pj_per_bit", &S::io_pj_per_bit, "across the interposer, in pJ", range(0, 100))
-          .field("energy_refresh", &S::energy_refresh,
-                 "one all-bank refresh of one pseudo-channel")
+          .field("energy_refresh", &S::energy_refresh, "one all-bank refresh of one pseudo-channel")
           .field("background_per_channel", &S::background_per_channel,
                  "standing power of one channel: clocks, DLL, leakage")
           .build();
@@ -131,10 +131,10 @@ HbmTimingSet load_timing(const std::string& name) {
       std::vector<std::string> known;
       for (const auto& entry : presets()) known.push_back(entry.first);
       throw InputError("HBM timing set '" + name + "': unknown standard '" + standard +
-                       "'; known are " + join(known, ", ") + "." +
-                       did_you_mean(standard, known));
+                       "'; known are " + join(known, ", ") + "." + did_you_mean(standard, known));
     }
-    HbmTimingSet set = derive_timing(load_timing(preset->second), standard, derived_rate(name, dash));
+    HbmTimingSet set =
+        derive_timing(load_timing(preset->second), standard, derived_rate(name, dash));
     set.name = name;
     check(set);
     return set;

@@ -1,6 +1,6 @@
 #pragma once
-/// HBM systems from configuration: timing sets of configs/memory/, derived sets at any data rate, and
-/// the systems that reference runs and chips name.
+/// HBM systems from configuration: timing sets of configs/memory/, derived sets at any data rate,
+/// and the systems that reference runs and chips name.
 #include <string>
 #include <string_view>
 
@@ -27,7 +27,7 @@ struct HbmSystem {
   double gbps_per_pin = 0.0;  ///< 0 = the timing set's own; else the set is re-clocked to it
   int stacks = 1;
   int channels_per_stack = 8;
-  Bytes capacity{0};          ///< 0 = what the timing set's density gives; else rows are sized to it
+  Bytes capacity{0};  ///< 0 = what the timing set's density gives; else rows are sized to it
   Bytes interleave{256};
   bool hash = true;
 };

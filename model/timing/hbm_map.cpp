@@ -16,7 +16,7 @@ int log2_of(int value) {
 }
 
 struct Layout {
-  std::array<int, kFields> width{};                  // bits of each field
+  std::array<int, kFields> width{};                      // bits of each field
   std::array<std::vector<std::uint64_t>, kFields> bits;  // per field bit: mask of address bits
 };
 
@@ -44,9 +44,10 @@ std::array<int, kFields> widths(const HbmSpec& spec, bool with_channel) {
   return width;
 }
 
-/// offset, one column bit, pseudo-channel, bank group, columns, bank, SID, row, with the channel bits
-/// put in at the interleave granularity (splitting a field if they fall inside it).
-std::vector<HbmMapSlice> default_slices(const HbmSpec& spec, const std::array<int, kFields>& width) {
+/// offset, one column bit, pseudo-channel, bank group, columns, bank, SID, row, with the channel
+/// bits put in at the interleave granularity (splitting a field if they fall inside it).
+std::vector<HbmMapSlice> default_slices(const HbmSpec& spec,
+                                        const std::array<int, kFields>& width) {
   const int low_columns = std::min(1, width[index(HbmField::kColumn)]);
   const std::vector<HbmMapSlice> order = {
       {HbmField::kOffset, width[index(HbmField::kOffset)]},
@@ -95,7 +96,8 @@ Layout lay_out(const std::vector<HbmMapSlice>& slices, const std::array<int, kFi
   return layout;
 }
 
-/// XORs `sources`, concatenated, least significant first, into the bits of `target`, wrapping round.
+/// XORs `sources`, concatenated, least significant first, into the bits of `target`, wrapping
+/// round.
 void fold(std::vector<std::uint64_t>& target,
           const std::vector<const std::vector<std::uint64_t>*>& sources) {
   if (target.empty()) return;
@@ -158,8 +160,8 @@ HbmMap::HbmMap(const HbmSpec& spec) {
     for (std::uint64_t value = 0; value < 256; ++value) {
       std::uint64_t word = 0;
       for (const auto& [bit, mask] : outputs) {
-        const std::uint64_t parity = static_cast<std::uint64_t>(
-            std::popcount((value << (8 * table)) & mask) & 1);
+        const std::uint64_t parity =
+            static_cast<std::uint64_t>(std::popcount((value << (8 * table)) & mask) & 1);
         word |= parity << bit;
       }
       tables_[table][value] = word;
@@ -170,9 +172,9 @@ HbmMap::HbmMap(const HbmSpec& spec) {
 void HbmMap::check_range(std::uint64_t address, Bytes bytes) const {
   const auto size = static_cast<std::uint64_t>(bytes.value());
   if (bytes.value() >= 0 && size <= capacity_ && address <= capacity_ - size) return;
-  throw InputError(fmt::format(
-      "HBM access of {} bytes at address {:#x} lies beyond the capacity of {} bytes", bytes.value(),
-      address, capacity_));
+  throw InputError(
+      fmt::format("HBM access of {} bytes at address {:#x} lies beyond the capacity of {} bytes",
+                  bytes.value(), address, capacity_));
 }
 
 }  // namespace athena::timing

@@ -1,6 +1,6 @@
 #pragma once
-/// From an address to channel, bank, row and column: any list of bit slices with XOR hashing, applied
-/// as one linear map over GF(2) by table look-up, one table per address byte.
+/// From an address to channel, bank, row and column: any list of bit slices with XOR hashing,
+/// applied as one linear map over GF(2) by table look-up, one table per address byte.
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -12,13 +12,14 @@ namespace athena::timing {
 /// Where one column access lands.
 struct HbmPlace {
   std::uint32_t channel = 0;
-  std::uint32_t bank = 0;    ///< in the channel: pseudo-channel, SID, bank group, bank (top to bottom)
+  std::uint32_t bank =
+      0;  ///< in the channel: pseudo-channel, SID, bank group, bank (top to bottom)
   std::uint32_t column = 0;
   std::uint32_t row = 0;
 };
 
-/// Bijective map of [0, capacity) onto (channel, bank, row, column). A channel count that is no power
-/// of two is divided out first; hashing then rotates the channels instead of XOR-ing them.
+/// Bijective map of [0, capacity) onto (channel, bank, row, column). A channel count that is no
+/// power of two is divided out first; hashing then rotates the channels instead of XOR-ing them.
 class HbmMap {
  public:
   /// Throws InputError when the slices repeat or miss a bit, or do not fit the organisation.
@@ -40,8 +41,9 @@ class HbmMap {
     place.bank = static_cast<std::uint32_t>(word & 0xff);
     place.column = static_cast<std::uint32_t>((word >> kColumnShift) & 0xff);
     place.row = static_cast<std::uint32_t>(word >> kRowShift);
-    place.channel = odd_channels_ != 0 ? static_cast<std::uint32_t>(turn % odd_channels_)
-                                       : static_cast<std::uint32_t>((word >> kChannelShift) & 0xfff);
+    place.channel = odd_channels_ != 0
+                        ? static_cast<std::uint32_t>(turn % odd_channels_)
+                        : static_cast<std::uint32_t>((word >> kChannelShift) & 0xfff);
     return place;
   }
   /// Longest run of bytes, aligned to itself, that stays in one row of one bank.

@@ -1,7 +1,7 @@
 #pragma once
-/// All channels of an HBM system, command by command: the detailed tier. The caller submits requests
-/// with their arrival times and advances the model; completions are handed out when the last column
-/// command has issued, which is before they happen.
+/// All channels of an HBM system, command by command: the detailed tier. The caller submits
+/// requests with their arrival times and advances the model; completions are handed out when the
+/// last column command has issued, which is before they happen.
 #include <cstdint>
 #include <vector>
 
@@ -22,15 +22,15 @@ struct HbmRequest {
 
 struct HbmCompletion {
   std::uint64_t tag = 0;
-  Time finish{0};   ///< last byte on the bus
-  Time accept{0};   ///< when the last of its pieces was taken into a controller's queue
+  Time finish{0};  ///< last byte on the bus
+  Time accept{0};  ///< when the last of its pieces was taken into a controller's queue
   Time arrival{0};
   bool write = false;
 };
 
-/// Driving it from an event loop: submit what arrives, call advance(t) at least every lookahead() of
-/// simulated time, and schedule each completion at its `finish`. A completion is never reported late
-/// as long as two advances are no further apart than lookahead().
+/// Driving it from an event loop: submit what arrives, call advance(t) at least every lookahead()
+/// of simulated time, and schedule each completion at its `finish`. A completion is never reported
+/// late as long as two advances are no further apart than lookahead().
 class HbmQueued {
  public:
   explicit HbmQueued(const HbmSpec& spec);
@@ -77,7 +77,6 @@ class HbmQueued {
   HbmMap map_;
   Time lookahead_{0};
   std::vector<HbmChannel> channels_;
-  std::vector<std::uint8_t> busy_;  // channels with work
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::vector<HbmCompletion> completions_;

@@ -72,11 +72,11 @@ void check(const HbmTimingSet& t) {
   const auto at = [&](const std::string& text) { return "timing set '" + t.name + "': " + text; };
   require(t.gbps > 0.0, at("gbps must be positive"));
   for (const auto& [name, value] :
-       {std::pair{"tBL", t.tBL}, {"tCL", t.tCL}, {"tCWL", t.tCWL}, {"tRCDRD", t.tRCDRD},
-        {"tRCDWR", t.tRCDWR}, {"tRP", t.tRP}, {"tRAS", t.tRAS}, {"tRC", t.tRC}, {"tWR", t.tWR},
-        {"tRTP", t.tRTP}, {"tCCDS", t.tCCDS}, {"tCCDL", t.tCCDL}, {"tCCDR", t.tCCDR},
-        {"tRRDS", t.tRRDS}, {"tRRDL", t.tRRDL}, {"tFAW", t.tFAW}, {"tWTRS", t.tWTRS},
-        {"tWTRL", t.tWTRL}, {"tRTW", t.tRTW}, {"tPPD", t.tPPD}}) {
+       {std::pair{"tBL", t.tBL}, {"tCL", t.tCL},     {"tCWL", t.tCWL},   {"tRCDRD", t.tRCDRD},
+        {"tRCDWR", t.tRCDWR},    {"tRP", t.tRP},     {"tRAS", t.tRAS},   {"tRC", t.tRC},
+        {"tWR", t.tWR},          {"tRTP", t.tRTP},   {"tCCDS", t.tCCDS}, {"tCCDL", t.tCCDL},
+        {"tCCDR", t.tCCDR},      {"tRRDS", t.tRRDS}, {"tRRDL", t.tRRDL}, {"tFAW", t.tFAW},
+        {"tWTRS", t.tWTRS},      {"tWTRL", t.tWTRL}, {"tRTW", t.tRTW},   {"tPPD", t.tPPD}}) {
     require(value > 0, at(fmt::format("{} is {} but must be at least one clock", name, value)));
   }
   require(t.tRC >= t.tRAS + t.tRP,
@@ -84,20 +84,27 @@ void check(const HbmTimingSet& t) {
   require(t.tRAS >= t.tRCDRD,
           at(fmt::format("tRAS = {} is less than tRCDRD = {}", t.tRAS, t.tRCDRD)));
   require(t.tFAW >= t.tRRDS, at(fmt::format("tFAW = {} is less than tRRDS = {}", t.tFAW, t.tRRDS)));
-  require(t.tRRDL >= t.tRRDS, at(fmt::format("tRRDL = {} is less than tRRDS = {}", t.tRRDL, t.tRRDS)));
-  require(t.tCCDL >= t.tCCDS, at(fmt::format("tCCDL = {} is less than tCCDS = {}", t.tCCDL, t.tCCDS)));
-  require(t.tCCDS >= t.tBL, at(fmt::format("tCCDS = {} is less than the burst tBL = {}", t.tCCDS, t.tBL)));
-  require(t.tWTRL >= t.tWTRS, at(fmt::format("tWTRL = {} is less than tWTRS = {}", t.tWTRL, t.tWTRS)));
+  require(t.tRRDL >= t.tRRDS,
+          at(fmt::format("tRRDL = {} is less than tRRDS = {}", t.tRRDL, t.tRRDS)));
+  require(t.tCCDL >= t.tCCDS,
+          at(fmt::format("tCCDL = {} is less than tCCDS = {}", t.tCCDL, t.tCCDS)));
+  require(t.tCCDS >= t.tBL,
+          at(fmt::format("tCCDS = {} is less than the burst tBL = {}", t.tCCDS, t.tBL)));
+  require(t.tWTRL >= t.tWTRS,
+          at(fmt::format("tWTRL = {} is less than tWTRS = {}", t.tWTRL, t.tWTRS)));
   require(t.tRTW >= t.tCL + t.tBL - t.tCWL,
           at(fmt::format("tRTW = {} lets write data collide with read data (tCL + tBL - tCWL = {})",
                          t.tRTW, t.tCL + t.tBL - t.tCWL)));
   require(t.tRFC < t.tREFI, at("tRFC is not shorter than tREFI: the memory would only refresh"));
   const int banks_of_pc = t.banks_per_pseudo_channel();
   require(banks_of_pc > 0 && t.tRFCpb < t.tREFI, at("tRFCpb is not shorter than tREFI"));
-  for (const auto& [name, value] :
-       {std::pair{"pseudo_channels", t.pseudo_channels}, {"stack_ids", t.stack_ids},
-        {"bank_groups", t.bank_groups}, {"banks_per_group", t.banks_per_group}, {"rows", t.rows},
-        {"columns", t.columns}, {"access_bytes", t.access_bytes}}) {
+  for (const auto& [name, value] : {std::pair{"pseudo_channels", t.pseudo_channels},
+                                    {"stack_ids", t.stack_ids},
+                                    {"bank_groups", t.bank_groups},
+                                    {"banks_per_group", t.banks_per_group},
+                                    {"rows", t.rows},
+                                    {"columns", t.columns},
+                                    {"access_bytes", t.access_bytes}}) {
     require(value > 0 && std::has_single_bit(static_cast<unsigned>(value)),
             at(fmt::format("{} is {} but must be a power of two", name, value)));
   }
@@ -113,9 +120,10 @@ void check(const HbmSpec& spec) {
           fmt::format("HBM: {} stacks of {} channels; expected 1 to 4096 channels in all",
                       spec.stacks, spec.channels_per_stack));
   const std::int64_t grain = spec.interleave.value();
-  require(grain >= 32 && grain <= 4096 && std::has_single_bit(static_cast<std::uint64_t>(grain)),
-          fmt::format("HBM: channel interleave of {} bytes; expected a power of two from 32 to 4096",
-                      grain));
+  require(
+      grain >= 32 && grain <= 4096 && std::has_single_bit(static_cast<std::uint64_t>(grain)),
+      fmt::format("HBM: channel interleave of {} bytes; expected a power of two from 32 to 4096",
+                  grain));
   require(grain >= spec.timing.access_bytes,
           fmt::format("HBM: channel interleave of {} bytes is less than one access of {} bytes",
                       grain, spec.timing.access_bytes));

@@ -45,8 +45,8 @@ HbmTicks::HbmTicks(const HbmTimingSet& t) {
   refi = of_time(t.tREFI);
   rfc_pb = of_time(t.tRFCpb) + pre_off - act_off;
   // Every bank of both pseudo-channels once per tREFI.
-  refi_pb = of_time(t.tREFI / static_cast<double>(t.pseudo_channels * t.bank_groups *
-                                                  t.banks_per_group));
+  refi_pb =
+      of_time(t.tREFI / static_cast<double>(t.pseudo_channels * t.bank_groups * t.banks_per_group));
   rrefd = of_time(t.tRREFD) + pre_off - act_off;
   act_refpb = clocks(t.tRRDS) + act_off - pre_off;
 }

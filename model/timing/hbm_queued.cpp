@@ -1,0 +1,127 @@
+#include "timing/hbm_queued.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace athena::timing {
+namespace {
+
+HbmSpec checked(const HbmSpec& spec) {
+  check(spec);
+  return spec;
+}
+
+}  // namespace
+
+HbmQueued::HbmQueued(const HbmSpec& spec)
+    : spec_(checked(spec)),
+      ticks_(spec.timing),
+      map_(spec),
+      lookahead_(ticks_.time(std::min(ticks_.read_latency, ticks_.write_latency))),
+      channels_(static_cast<std::size_t>(spec.channels()), HbmChannel(spec)) {}
+
+void HbmQueued::reset() {
+  for (HbmChannel& channel : channels_) channel.reset();
+  slots_.clear();
+  free_slots_.clear();
+  completions_.clear();
+  outstanding_ = requests_ = 0;
+}
+
+void HbmQueued::submit(const HbmRequest& request) {
+  if (request.bytes.value() < 1) {
+    throw InputError(
+        fmt::format("HBM request of {} bytes: expected at least one", request.bytes.value()));
+  }
+  map_.check_range(request.address, request.bytes);
+  std::uint32_t id = 0;
+  if (free_slots_.empty()) {
+    id = static_cast<std::uint32_t>(slots_.size());
+    slots_.emplace_back();
+  } else {
+    id = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  slots_[id] = {request.tag, request.arrival, request.arrival, request.arrival, 0, request.write};
+  ++outstanding_;
+  ++requests_;
+
+  const auto access = static_cast<std::uint64_t>(spec_.timing.access_bytes);
+  const std::uint64_t run = map_.run_bytes();
+  const std::uint64_t end =
+      (request.address + static_cast<std::uint64_t>(request.bytes.value()) + access - 1) &
+      ~(access - 1);
+  const Tick arrival = tick_after(request.arrival);
+  for (std::uint64_t at = request.address & ~(access - 1); at < end;) {
+    const std::uint64_t stop = std::min(end, (at | (run - 1)) + 1);
+    add_piece(id, map_.place(at), static_cast<std::uint32_t>((stop - at) / access), request.write,
+              arrival);
+    at = stop;
+  }
+}
+
+void HbmQueued::add_piece(std::uint32_t slot, const HbmPlace& place, std::uint32_t bursts,
+                          bool write, Tick arrival) {
+  ++slots_[slot].pieces;
+  HbmPiece piece;
+  piece.arrival = arrival;
+  piece.tag = slot;
+  piece.row = place.row;
+  piece.bursts = static_cast<std::uint16_t>(bursts);
+  piece.bank = static_cast<std::uint8_t>(place.bank);
+  piece.write = write;
+  channels_[place.channel].submit(piece);
+}
+
+void HbmQueued::collect(HbmChannel& channel) {
+  for (const HbmDone& done : channel.done()) {
+    Slot& slot = slots_[done.tag];
+    slot.finish = std::max(slot.finish, ticks_.time(done.finish));
+    slot.accept = std::max(slot.accept, ticks_.time(done.accept));
+    if (--slot.pieces > 0) continue;
+    completions_.push_back({slot.tag, slot.finish, slot.accept, slot.arrival, slot.write});
+    free_slots_.push_back(done.tag);
+    --outstanding_;
+  }
+  channel.done().clear();
+}
+
+void HbmQueued::advance(Time now) {
+  const Tick until = now.value() / ticks_.period.value();
+  for (HbmChannel& channel : channels_) {
+    // An idle channel's refreshes are caught up when the next piece arrives.
+    if (!channel.pending_work()) continue;
+    channel.advance(until);
+    if (!channel.done().empty()) collect(channel);
+  }
+}
+
+Time HbmQueued::next_event() const {
+  Tick next = HbmChannel::kNever;
+  for (const HbmChannel& channel : channels_) next = std::min(next, channel.next_event());
+  return next == HbmChannel::kNever ? kNever : ticks_.time(next);
+}
+
+HbmCounters HbmQueued::counters(int channel, Time now) const {
+  return channels_[static_cast<std::size_t>(channel)].counters(now.value() / ticks_.period.value());
+}
+
+HbmCounters HbmQueued::counters(Time now) const {
+  HbmCounters sum;
+  for (int c = 0; c < channels(); ++c) sum += counters(c, now);
+  sum.requests = requests_;
+  return sum;
+}
+
+HbmEnergy HbmQueued::energy(Time now) const {
+  return energy_of(spec_.timing, counters(now), to_seconds(now), channels());
+}
+
+void HbmQueued::record(int channel, std::vector<HbmIssued>* log) {
+  channels_[static_cast<std::size_t>(channel)].record(log);
+}
+
+}  // namespace athena::timing
