@@ -316,9 +316,6 @@ void Study::tell_progress(bool now) {
       now ? 1.0
           : static_cast<double>(done_) / static_cast<double>(std::max<std::size_t>(1, expected_));
   progress.text = fmt::format("{}/{} points, {:.3g}/s", done_, now ? done_ : expected_, rate);
-  if (rate > 0.0 && !now) {
-    progress.text += fmt::format(", {:.0f} s left", static_cast<double>(expected_ - done_) / rate);
-  }
   if (summary_.failed > 0) progress.text += fmt::format(", {} failed", summary_.failed);
   if (!best_.empty()) progress.text += ", best " + best_;
   options_.on_progress(progress);

@@ -19,7 +19,7 @@ namespace athena::explore {
 /// Where a sweep stands, for a progress bar.
 struct StudyProgress {
   double fraction = 0.0;
-  std::string text;  ///< "812/4000 points, 312/s, 10 s left, 3 failed, best time_s 1.2e-3"
+  std::string text;  ///< "812/4000 points, 312/s, 3 failed, best time_s 1.2e-3"
 };
 
 struct StudyOptions {
