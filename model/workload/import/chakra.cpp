@@ -3,10 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <fstream>
 #include <functional>
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <set>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -16,6 +20,8 @@
 namespace athena::workload {
 
 namespace {
+
+using nlohmann::json;
 
 // NodeType and CollectiveCommType of the schema.
 enum NodeType {
@@ -61,10 +67,11 @@ std::string text_of(const WireNode& node, const std::string& key) {
   return text != nullptr ? *text : "";
 }
 
-/// Sums elements x element size over all tensors on a device in a PyTorch value list:
+/// Bytes of the distinct tensors on a device in PyTorch value lists:
 /// [[id, storage, offset, elements, element_bytes, 'cuda:0'], ...].
 std::int64_t device_bytes(const std::string& values) {
   std::int64_t sum = 0;
+  std::set<std::int64_t> seen;
   std::vector<std::int64_t> numbers;
   for (std::size_t i = 0; i < values.size();) {
     const char c = values[i];
@@ -80,13 +87,51 @@ std::int64_t device_bytes(const std::string& values) {
       const std::size_t close = std::min(values.find('\'', i + 1), values.size() - 1);
       const std::string_view word = std::string_view(values).substr(i + 1, close - i - 1);
       const bool device = word.rfind("cuda", 0) == 0 || word.rfind("xla", 0) == 0;
-      if (device && numbers.size() == 5) sum += numbers[3] * numbers[4];
+      if (device && numbers.size() == 5 && seen.insert(numbers[0]).second) {
+        sum += numbers[3] * numbers[4];
+      }
       i = close + 1;
     } else {
       ++i;
     }
   }
   return sum;
+}
+
+bool mentions(const std::string& name, std::initializer_list<const char*> words) {
+  return std::any_of(words.begin(), words.end(),
+                     [&](const char* word) { return name.find(word) != std::string::npos; });
+}
+
+/// Device kernels of PyTorch whose time is that of moving their tensors.
+bool is_streaming(const std::string& name) {
+  return mentions(name, {"Memcpy", "Memset", "elementwise_kernel", "CatArrayBatchedCopy",
+                         "multi_tensor_apply"});
+}
+
+/// m, n, k of a kernel of a matrix-product library from the shapes of its operator: the last two
+/// matrices [m, k] and [k, n] of mm and addmm.
+std::optional<GemmShape> kernel_gemm(const WireNode& node) {
+  if (!mentions(node.name, {"gemm"})) return std::nullopt;
+  const json shapes = json::parse(node.input_shapes, nullptr, false);
+  if (!shapes.is_array()) return std::nullopt;
+  std::vector<std::array<std::int64_t, 2>> matrices;
+  for (const json& shape : shapes) {
+    if (!shape.is_array() || shape.empty()) continue;
+    if (!std::all_of(shape.begin(), shape.end(), [](const json& d) { return d.is_number(); })) {
+      return std::nullopt;
+    }
+    if (shape.size() == 2)
+      matrices.push_back({shape[0].get<std::int64_t>(), shape[1].get<std::int64_t>()});
+    if (shape.size() > 2) return std::nullopt;  // a convolution by way of matrix products
+  }
+  if (matrices.size() != 2 || matrices[0][1] != matrices[1][0]) return std::nullopt;
+  GemmShape g;
+  g.m = matrices[0][0];
+  g.k = matrices[0][1];
+  g.n = matrices[1][1];
+  g.a = g.b = g.c = Dtype::kFp32;
+  return g.m > 0 && g.k > 0 && g.n > 0 ? std::optional(g) : std::nullopt;
 }
 
 /// Size behind each "name@shape" text of a symbolic trace's `inputs` or `outputs`.
@@ -145,7 +190,10 @@ class Importer {
       ++g.nodes;
       return;
     }
-    trace_.gaps.push_back({what, consequence, 1, example});
+    constexpr std::size_t kLongestName = 60;  // mangled kernel names run to hundreds of letters
+    const bool cut = example.size() > kLongestName;
+    trace_.gaps.push_back(
+        {what, consequence, 1, example.substr(0, kLongestName) + (cut ? "..." : "")});
   }
 
   void add(const WireNode& wire) {
@@ -209,7 +257,7 @@ class Importer {
     if (const std::vector<double> in = listed_sizes(wire, "inputs"); !in.empty()) {
       for (const double size : in) node.bytes += static_cast<std::int64_t>(size);
     } else if (output == 0) {
-      node.bytes = device_bytes(wire.input_values) + device_bytes(wire.output_values);
+      node.bytes = device_bytes(wire.input_values + wire.output_values);
     }
     if (wire.type != kComp) {
       if (node.bytes == 0) {
@@ -221,11 +269,16 @@ class Importer {
       return;
     }
     node.gemm = symbolic_gemm(wire, node.operations);
+    if (!node.gemm && node.operations == 0) node.gemm = kernel_gemm(wire);
     if (node.gemm) {
       node.basis = TraceBasis::kShape;
     } else if (node.operations > 0) {
       node.basis = TraceBasis::kWork;
       if (node.bytes == 0) gap("a tensor size", "only its operations are timed", wire.name);
+    } else if (is_streaming(wire.name) && node.bytes > 0) {
+      node.basis = TraceBasis::kWork;
+      gap("a count of operations, being copies or element-wise", "timed by the bytes they move",
+          wire.name);
     } else {
       gap("a count of operations", "its measured duration is replayed", wire.name);
       fall_back(node);
@@ -258,7 +311,7 @@ class Importer {
     } else {
       for (std::size_t i = 0; i < nodes_.size(); ++i) {
         if (!control_[i].empty()) {
-          gap("control dependencies that give an order",
+          gap("an order in their control dependencies",
               "they name the parent in a call tree; data dependencies alone order the nodes",
               nodes_[i].name);
         }

@@ -1,6 +1,8 @@
 /// Chakra traces: two real ones, small ones written here, and broken ones.
 #include "workload/import/chakra.h"
 
+#include <algorithm>
+#include <array>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <sstream>
@@ -203,8 +205,18 @@ TEST_CASE("the feeder test trace: every node, its order, and an account of what 
   CHECK(t.count(TraceKind::kHost) == 2434 + 14);
   CHECK(t.count(TraceKind::kCompute) == 3643 - 2434);
   CHECK(t.count(TraceBasis::kMessage) == 7);
-  CHECK(t.count(TraceBasis::kMeasured) + t.count(TraceBasis::kNothing) ==
-        3664 - t.count(TraceBasis::kMessage));
+  // The classifier's three products: forward (32 x 2048 x 1000), input and weight gradient.
+  std::vector<std::array<std::int64_t, 3>> products;
+  for (const TraceNode& n : t.nodes) {
+    if (n.gemm) products.push_back({n.gemm->m, n.gemm->n, n.gemm->k});
+  }
+  CHECK(std::count(products.begin(), products.end(), std::array<std::int64_t, 3>{32, 1000, 2048}) ==
+        1);
+  CHECK(std::count(products.begin(), products.end(), std::array<std::int64_t, 3>{32, 2048, 1000}) ==
+        1);
+  CHECK(std::count(products.begin(), products.end(), std::array<std::int64_t, 3>{1000, 2048, 32}) ==
+        1);
+  CHECK(t.count(TraceBasis::kNothing) == t.count(TraceKind::kHost));
   CHECK(!t.gaps.empty());
 }
 
