@@ -60,8 +60,10 @@ std::string table(const std::string& folder, const std::string& sweep) {
 TEST_CASE("without Slurm the cluster engine says so") {
   TempDir dir;
   write_text(dir.path("space.yaml"), kSpace);
+  const std::string path = getenv("PATH");
   setenv("PATH", "/nonexistent", 1);
   const ProbeOutput output = probe(dir.root(), {"space.yaml", "--out", "s/x", "--engine", "slurm"});
+  setenv("PATH", path.c_str(), 1);
   CHECK(output.exit_code == 4);
   CHECK_THAT(output.err, Catch::Contains("no Slurm on this machine"));
 }
