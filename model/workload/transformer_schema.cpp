@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "config/resolve.h"
 #include "workload/import/hugging_face.h"
+#include "workload/import/onnx_import.h"
 
 namespace athena::workload {
 
@@ -138,13 +139,12 @@ Transformer load_transformer(const std::string& name_or_path,
                              const std::vector<std::string>& sets) {
   const std::filesystem::path path(name_or_path);
   const bool json = path.extension() == ".json";
-  if (json) {
+  if (json || path.extension() == ".onnx") {
     if (!sets.empty()) {
       throw InputError("'" + name_or_path +
-                       "': --set changes the project's own model files "
-                       "(.yaml), not imported ones");
+                       "': --set changes the project's own model files (.yaml), not imported ones");
     }
-    return import_hugging_face(path);
+    return json ? import_hugging_face(path) : import_onnx(path);
   }
   Transformer model = config::load<Transformer>(name_or_path, "models", sets);
   model.finish();

@@ -41,8 +41,9 @@ class Ends {
   std::vector<Seconds> end_;
 };
 
-Seconds cost_of(const PipelineCost& cost, int stage, const PipelineTask& task) {
-  const auto& table = task.forward ? cost.forward : cost.backward;
+Seconds cost_of(const PipelineCost& cost, int stage, const PipelineTask& task, int micro_batches) {
+  const bool last = task.micro_batch == micro_batches - 1 && !cost.backward_last.empty();
+  const auto& table = task.forward ? cost.forward : (last ? cost.backward_last : cost.backward);
   return table.at(static_cast<std::size_t>(stage)).at(static_cast<std::size_t>(task.chunk));
 }
 
@@ -136,7 +137,7 @@ PipelineRun simulate_pipeline(const Parallelism& p, int micro_batches, const Pip
         const Seconds input = ready(global, t);
         if (input.value() < 0) break;
         const Seconds start = std::max(free[i], input);
-        const Seconds took = cost_of(cost, s, t);
+        const Seconds took = cost_of(cost, s, t, micro_batches);
         free[i] = start + took;
         busy += took.value();
         (t.forward ? forward : backward).at(global, t.micro_batch) = free[i];
@@ -152,9 +153,30 @@ PipelineRun simulate_pipeline(const Parallelism& p, int micro_batches, const Pip
       throw InternalError(fmt::format("pipeline stage {} waits for ever", s));
     }
   }
+  for (std::size_t s = 0; s < cost.update.size(); ++s) {
+    busy += cost.update[s].value();
+    run.total = std::max(run.total, free.at(s) + cost.update[s]);
+  }
   const double span = run.total.value() * p.pp;
   run.bubble = span > 0 ? 1 - busy / span : 0;
   return run;
+}
+
+StepGraphs step_graphs(const Transformer& model, PhaseSpec spec, int micro_batches) {
+  StepGraphs graphs;
+  for (spec.chunk = 0; spec.chunk < spec.parallel.virtual_stages; ++spec.chunk) {
+    const auto part = [&](TrainPart which, bool last) {
+      spec.part = which;
+      spec.sync_gradients = last;
+      spec.accumulate = micro_batches > 1;
+      return build_graph(model, spec);
+    };
+    graphs.forward.push_back(part(TrainPart::kForward, false));
+    graphs.backward.push_back(part(TrainPart::kBackward, false));
+    graphs.backward_last.push_back(part(TrainPart::kBackward, true));
+    graphs.update.push_back(part(TrainPart::kUpdate, true));
+  }
+  return graphs;
 }
 
 }  // namespace athena::workload

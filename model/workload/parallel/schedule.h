@@ -41,7 +41,10 @@ struct PipelineTask {
 struct PipelineCost {
   std::vector<std::vector<Seconds>> forward;
   std::vector<std::vector<Seconds>> backward;
-  Seconds transfer{0};  ///< between neighbouring stages; does not occupy either
+  /// Of the step's last micro-batch, which also reduces gradients; empty: like the others.
+  std::vector<std::vector<Seconds>> backward_last;
+  std::vector<Seconds> update;  ///< per stage, once its last task has ended; empty: none
+  Seconds transfer{0};          ///< between neighbouring stages; does not occupy either
 };
 
 struct PipelineSlot {
@@ -52,7 +55,7 @@ struct PipelineSlot {
 };
 
 struct PipelineRun {
-  Seconds total{0};
+  Seconds total{0};   ///< until the last stage has updated its weights
   double bubble = 0;  ///< idle share of the stages' time, 0 to 1
   std::vector<PipelineSlot> slots;
 };
@@ -61,5 +64,18 @@ struct PipelineRun {
 /// the stage before, or the gradient from the stage after) has arrived.
 [[nodiscard]] PipelineRun simulate_pipeline(const Parallelism& parallel, int micro_batches,
                                             const PipelineCost& cost);
+
+/// The graphs of one stage of a training step, per chunk: what `simulate_pipeline` needs the times
+/// of.
+struct StepGraphs {
+  std::vector<Graph> forward;
+  std::vector<Graph> backward;       ///< of all micro-batches but the last
+  std::vector<Graph> backward_last;  ///< with the reduction of gradients
+  std::vector<Graph> update;         ///< optimizer; chunks one after the other
+};
+
+/// `spec` as for build_graph with phase train; its part, sync_gradients and accumulate are set
+/// here.
+[[nodiscard]] StepGraphs step_graphs(const Transformer& model, PhaseSpec spec, int micro_batches);
 
 }  // namespace athena::workload

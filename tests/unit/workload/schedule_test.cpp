@@ -128,6 +128,35 @@ TEST_CASE("a run respects every dependency and no stage does two things at once"
   }
 }
 
+TEST_CASE("the last backward and the update come on top") {
+  const Parallelism p = pipeline(4);
+  PipelineCost cost = even(p, 1, 2);
+  cost.backward_last.assign(4, std::vector<Seconds>(1, Seconds(2.5)));
+  cost.update.assign(4, Seconds(0.25));
+  // The last micro-batch's gradient passes all four stages on the way out.
+  CHECK(simulate_pipeline(p, 8, cost).total.value() == Approx(3.0 * 11 + 4 * 0.5 + 0.25));
+}
+
+TEST_CASE("the graphs of a step hold all its work once per micro-batch") {
+  const Transformer m = load_transformer("mixtral-8x7b");
+  PhaseSpec spec;
+  spec.phase = Phase::kTrain;
+  spec.batch = prefill_batch(1, 64);
+  PhaseSpec whole = spec;
+  spec.parallel.pp = 4;
+  spec.parallel.virtual_stages = 2;
+  double flops = 0;
+  for (spec.stage = 0; spec.stage < 4; ++spec.stage) {
+    const StepGraphs g = step_graphs(m, spec, 4);
+    REQUIRE(g.forward.size() == 2);
+    for (std::size_t c = 0; c < 2; ++c) {
+      flops += g.forward[c].matrix_flops() + g.backward[c].matrix_flops();
+      CHECK(g.backward_last[c].matrix_flops() == g.backward[c].matrix_flops());
+    }
+  }
+  CHECK(flops == Approx(build_graph(m, whole).matrix_flops()).epsilon(1e-12));
+}
+
 TEST_CASE("batches that do not divide are refused") {
   Parallelism p;
   p.dp = 8;
