@@ -117,7 +117,10 @@ void NocTransaction::leave(NocFlight& flight, Tick start) {
   const Tick end = start + static_cast<Tick>(flits) * cycle_;
   input_free_[at(flight.at)] = end;
   // The branches of a multicast share the buffer: the last to leave frees it.
-  if (c.left == 0) c.left = static_cast<std::uint32_t>(flight.copies);
+  if (c.left == 0) {
+    c.left = static_cast<std::uint32_t>(flight.copies);
+    c.branch_start = start;
+  }
   c.branch_end = std::max(c.branch_end, end);
   if (--c.left > 0) return;
   const Tick last = c.branch_end;
@@ -208,7 +211,10 @@ bool NocTransaction::advance(NocFlight& flight, LinkId link, int vc_begin, int v
       return false;
     }
     start = now + allocation_;
-    Tick ready = std::max(output_free_[at(link)], input_free_[at(flight.at)]);
+    // Branches of a multicast that leave together read the buffer once.
+    const bool together = here.left > 0 && here.branch_start == start;
+    Tick ready = output_free_[at(link)];
+    if (!together) ready = std::max(ready, input_free_[at(flight.at)]);
     if (kind != NocLink::Kind::kEject) {
       const Channel& ahead = channel(link, flight.next_vc);
       if (ahead.latest_credit > start) {

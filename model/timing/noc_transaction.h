@@ -84,7 +84,8 @@ class NocTransaction {
     Tick previous_end = 0;   ///< the packet ahead has left the buffer
     Tick front_start = 0;    ///< earliest departure of the packet in front, as known now
     Tick latest_credit = 0;  ///< no credit is outstanding after this
-    Tick branch_end = 0;     ///< end of the branches of the front packet that have left
+    Tick branch_start = 0;   ///< when the first branch of the front packet left
+    Tick branch_end = 0;     ///< end of the branches that have left
     std::uint32_t next_slot = 0;
     std::uint32_t sent = 0;    ///< packets that entered
     std::uint32_t served = 0;  ///< packets that left
