@@ -15,6 +15,7 @@ Builder::Builder(const Transformer& model, const PhaseSpec& spec)
   graph_.phase = spec.phase;
   graph_.tokens = share_.tokens;
   graph_.sequences = share_.sequences;
+  graph_.batch = share_.batch;
   for (const Sequences& s : share_.batch) {
     graph_.kv_capacity.push_back(std::max(s.kv_len, spec.kv_capacity));
   }
@@ -44,6 +45,7 @@ Op& Builder::emit(OpKind kind, std::string_view label, OpShape shape, std::vecto
   op.dtype = precision_.activations;
   op.kv_dtype = cached() ? precision_.kv : precision_.activations;
   op.norm = model_.norm;
+  op.epsilon = model_.norm_epsilon;
   op.inputs = std::move(inputs);
   op.outputs = std::move(outputs);
   return op;

@@ -1,8 +1,7 @@
 /// Attention in its forms: multi-head with grouped keys (fused or as three ops), latent (MLA,
 /// expanded for prompts and absorbed for decode), and the gated delta rule.
-#include <numeric>
+#include <cmath>
 
-#include "base/error.h"
 #include "workload/builder.h"
 
 namespace athena::workload {
@@ -52,8 +51,10 @@ TensorId Builder::mha(TensorId h, LayerKind kind) {
     qkv = out;
   }
   if (model_.positions == Positions::kRope) {
-    emit(OpKind::kRope, "rope",
-         RopeShape{share_.tokens, share_.heads, share_.kv_heads, model_.rope_dim}, {qkv}, {qkv});
+    emit(
+        OpKind::kRope, "rope",
+        RopeShape{share_.tokens, share_.heads, share_.kv_heads, model_.rope_dim, model_.rope_theta},
+        {qkv}, {qkv});
   }
   TensorId o = fused_attention(qkv, kind);
   if (gate > 0) {
@@ -97,6 +98,7 @@ TensorId Builder::fused_attention(TensorId qkv, LayerKind kind) {
   a.qk_dim = a.v_dim = model_.head_dim;
   a.causal = model_.causal;
   a.window = kind.windowed ? model_.window : 0;
+  a.alibi = model_.positions == Positions::kAlibi;
   std::vector<TensorId> out = {activation("attention.out", share_.tokens, share_.heads * d)};
   // The log-sum-exp of every row is what the backward pass needs to rebuild the weights.
   if (training_)
@@ -152,8 +154,8 @@ TensorId Builder::mla(TensorId h) {
   columns_.insert({raw, latent});
   emit(OpKind::kNorm, "kv_a_norm", RowShape{tokens, a.kv_lora_rank, 0},
        {raw, weight("kv_a_norm.weight", {a.kv_lora_rank}, precision_.activations)}, {latent});
-  emit(OpKind::kRope, "rope", RopeShape{tokens, share_.heads, 1, a.qk_rope_dim}, {q, latent},
-       {q, latent});
+  emit(OpKind::kRope, "rope", RopeShape{tokens, share_.heads, 1, a.qk_rope_dim, model_.rope_theta},
+       {q, latent}, {q, latent});
   TensorId cache = kNoTensor;
   if (cached()) {
     cache = tensor("latent_cache", {cache_slots(), latent_width}, precision_.kv, Role::kKvCache,
@@ -233,6 +235,7 @@ TensorId Builder::mla_absorbed(TensorId q, TensorId cache, const std::vector<Seq
   a.v_dim = m.kv_lora_rank;
   a.causal = true;
   a.shared_latent = true;
+  a.scale = 1 / std::sqrt(static_cast<double>(m.qk_nope_dim + m.qk_rope_dim));
   const TensorId latent_out =
       activation("attention_mla.out", tokens, std::int64_t{share_.heads} * m.kv_lora_rank);
   emit(OpKind::kAttention, "attention", std::move(a), {absorbed, q, cache}, {latent_out});

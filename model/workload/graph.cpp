@@ -289,10 +289,16 @@ void Graph::set_kv_len(const std::vector<std::int64_t>& kv_len) {
     return std::any_of(block.ops.begin(), block.ops.end(),
                        [](const Op& op) { return op.kind == OpKind::kGemm && !op.gemm().weights; });
   });
-  if (fixed) throw InternalError("unfused attention has no launch-time KV length");
-  const auto set = [&](std::vector<Sequences>& batch) {
-    for (std::size_t i = 0; i < batch.size(); ++i) batch[i].kv_len = kv_len[i];
+  if (fixed || phase != Phase::kDecode) {
+    throw InternalError("only a decode graph with fused attention has a launch-time KV length");
+  }
+  const auto set = [&](std::vector<Sequences>& entries) {
+    if (entries.size() != kv_len.size()) {
+      throw InternalError("an op of a decode graph holds a part of the batch");
+    }
+    for (std::size_t i = 0; i < entries.size(); ++i) entries[i].kv_len = kv_len[i];
   };
+  set(batch);
   for (Block& block : blocks) {
     for (Op& op : block.ops) {
       if (auto* a = std::get_if<AttentionShape>(&op.shape)) set(a->batch);

@@ -9,10 +9,19 @@
 ///  * A tensor may be input and output of the same element-wise op (add, rope, activation): each
 ///    element is read before it is written. The residual stream of inference is one such tensor
 ///    ("x") that every layer updates in place, so repeating a block needs no renaming.
+///  * Layouts: q|k|v rows are [heads x d | kv_heads x d | kv_heads x d], followed by the gate where
+///    the model gates its attention and by z in linear-attention layers; a gated FFN's first
+///    product is [gate | up]; the weights of a qk_norm are row 0 for queries and row 1 for keys;
+///    grouped (expert) rows come expert by expert.
+///  * Fewer rows than the input has: final_norm and lm_head of a prefill take the last token of
+///  each
+///    sequence, the pooler takes the first.
+///  * Token i of a sequence of entry e stands at position kv_len - q_len + i (Graph::batch): what
+///    rope rotates by, what the embedding op "position" looks up, where kv_write writes.
 ///  * Launch-time values: in a decode graph the only fields that depend on the KV length are
-///    Sequences::kv_len inside AttentionShape and KvWriteShape (see Graph::set_kv_len). All other
-///    fields, tensors and sizes depend on the number of tokens and on the KV *capacity* alone, so
-///    that every step of a generation is the same graph.
+///    Sequences::kv_len inside AttentionShape, KvWriteShape and Graph::batch (see set_kv_len). All
+///    other fields, tensors and sizes depend on the number of tokens and on the KV *capacity*
+///    alone, so that every step of a generation is the same graph.
 #include <array>
 #include <cstdint>
 #include <initializer_list>
@@ -173,6 +182,7 @@ struct RopeShape {
   int heads = 0;
   int kv_heads = 0;
   int dim = 0;
+  double theta = 10000;  ///< base of the frequencies
 };
 
 /// Scaled dot-product attention over a ragged batch. Input 0 holds, per token, the columns
@@ -189,6 +199,8 @@ struct AttentionShape {
   int v_dim = 0;
   bool causal = true;
   std::int64_t window = 0;     ///< a query sees at most this many keys; 0 = all
+  double scale = 0;            ///< of the scores; 0 = 1/sqrt(qk_dim)
+  bool alibi = false;          ///< adds a slope per head times the distance to the scores
   bool shared_latent = false;  ///< absorbed MLA: V is the first v_dim columns of K, read once
   [[nodiscard]] std::int64_t queries() const;  ///< sum of q_len * count
   [[nodiscard]] std::int64_t keys() const;     ///< sum of keys read (window applied) * count
@@ -267,11 +279,14 @@ struct Op {
   Dtype dtype = Dtype::kBf16;                 ///< of the activations
   Dtype kv_dtype = Dtype::kBf16;              ///< attention, kv_write: of keys and values
   NormKind norm = NormKind::kRms;             ///< kNorm, kNormBackward
+  double epsilon = 1e-5;                      ///< kNorm, kNormBackward
   Activation activation = Activation::kGelu;  ///< kActivation(Backward)
   bool gated = false;                         ///< kActivation(Backward): act(x0) * x1
-  bool residual =
-      false;           ///< kNorm: adds input `r` first and writes the sum too (fused by compiler)
-  bool unary = false;  ///< kMul: passes b through a sigmoid (SiLU where activation is kSilu) first
+  /// kNorm: adds input `r` first and writes the sum too (set by a compiler that fuses)
+  bool residual = false;
+  /// kMul: passes b through a sigmoid first (SiLU where activation is kSilu); b of one column
+  /// counts for all
+  bool unary = false;
   std::vector<TensorId> inputs;
   std::vector<TensorId> outputs;
 
@@ -329,6 +344,7 @@ struct Graph {
   std::vector<Block> blocks;
   std::int64_t tokens = 0;  ///< new tokens of this rank's batch
   std::int64_t sequences = 0;
+  std::vector<Sequences> batch;  ///< of this rank
   /// KV slots of one sequence, per entry of the batch; a cache tensor has their sum (times count)
   /// as its first dimension, sequences in batch order.
   std::vector<std::int64_t> kv_capacity;
@@ -345,7 +361,7 @@ struct Graph {
   [[nodiscard]] std::int64_t bytes_of(Role role) const;
   /// Sets kv_len of every sequence of entry i to kv_len[i] (decode: the launch-time value). Throws
   /// InputError when one exceeds the capacity the graph was built with.
-  /// Only for fused attention: the shapes of unfused products are fixed when the graph is built.
+  /// Only for decode graphs with fused attention: other shapes are fixed when a graph is built.
   void set_kv_len(const std::vector<std::int64_t>& kv_len);
 };
 

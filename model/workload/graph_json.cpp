@@ -91,12 +91,13 @@ void fields(GemmShape& s, V& v) {
 template <class V>
 void fields(RopeShape& s, V& v) {
   v("rows", s.rows), v("heads", s.heads), v("kv_heads", s.kv_heads), v("dim", s.dim);
+  v("theta", s.theta);
 }
 template <class V>
 void fields(AttentionShape& s, V& v) {
   v("batch", s.batch), v("heads", s.heads), v("kv_heads", s.kv_heads), v("qk_dim", s.qk_dim);
   v("v_dim", s.v_dim), v("causal", s.causal), v("window", s.window);
-  v("shared_latent", s.shared_latent);
+  v("scale", s.scale), v("alibi", s.alibi), v("shared_latent", s.shared_latent);
 }
 template <class V>
 void fields(KvWriteShape& s, V& v) {
@@ -124,7 +125,7 @@ void fields(Tensor& t, V& v) {
 template <class V>
 void fields(Op& op, V& v) {
   v("kind", op.kind), v("name", op.name), v("pass", op.pass), v("layer", op.layer);
-  v("dtype", op.dtype), v("kv_dtype", op.kv_dtype), v("norm", op.norm);
+  v("dtype", op.dtype), v("kv_dtype", op.kv_dtype), v("norm", op.norm), v("epsilon", op.epsilon);
   v("activation", op.activation), v("gated", op.gated), v("residual", op.residual);
   v("unary", op.unary), v("inputs", op.inputs), v("outputs", op.outputs), v("shape", op.shape);
 }
@@ -141,7 +142,8 @@ void fields(Block& b, V& v) {
 template <class V>
 void fields(Graph& g, V& v) {
   v("name", g.name), v("phase", g.phase), v("tokens", g.tokens), v("sequences", g.sequences);
-  v("kv_capacity", g.kv_capacity), v("tensors", g.tensors), v("blocks", g.blocks);
+  v("batch", g.batch), v("kv_capacity", g.kv_capacity), v("tensors", g.tensors),
+      v("blocks", g.blocks);
 }
 
 /// Names of the alternatives of OpShape, in its order.

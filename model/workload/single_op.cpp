@@ -138,6 +138,7 @@ Graph attention_graph(const AttentionShape& shape, Dtype dtype, bool cached, boo
   }
   const std::int64_t tokens = shape.queries();
   graph.tokens = tokens;
+  graph.batch = shape.batch;
   graph.phase = cached ? Phase::kDecode : Phase::kPrefill;
   const std::int64_t width = std::int64_t{shape.heads + shape.kv_heads} * shape.qk_dim +
                              std::int64_t{shape.kv_heads} * shape.v_dim;

@@ -78,9 +78,11 @@ struct Transformer {
   bool gated = false;    ///< three FFN matrices (SwiGLU) instead of two
   Activation activation = Activation::kGelu;
   NormKind norm = NormKind::kLayer;
+  double norm_epsilon = 1e-5;
   bool norm_bias = true;  ///< LayerNorm has a shift (MPT has none)
   Positions positions = Positions::kRope;
-  int rope_dim = 0;  ///< rotated columns per head; 0 in a file: head_dim
+  int rope_dim = 0;           ///< rotated columns per head; 0 in a file: head_dim
+  double rope_theta = 10000;  ///< base of the rotary frequencies (scaling rules do not cost time)
   bool qkv_bias = false;
   bool out_bias = false;
   bool ffn_bias = false;

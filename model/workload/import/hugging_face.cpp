@@ -439,6 +439,8 @@ Transformer import_hugging_face_text(std::string_view text, const std::string& f
   m.tied = k.flag_or({"tie_word_embeddings"}, false);
   m.dtype = read_dtype(k);
   m.weight_dtype = read_quantisation(k);
+  m.norm_epsilon = k.number_or({"rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon"}, 1e-5);
+  m.rope_theta = k.number_or({"rope_theta", "rotary_emb_base"}, 10000);
   family.fill(k, m);
   read_activation(k, m);
   m.finish();
