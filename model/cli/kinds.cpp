@@ -1,6 +1,15 @@
 #include "cli/kinds.h"
 
 #include "config/chip.h"
+#include "config/stack.h"
+#include "config/system.h"
+#include "cost/constants.h"
+#include "cost/product.h"
+#include "serving/engine_config.h"
+#include "serving/trace_generator.h"
+#include "timing/collective_library.h"
+#include "timing/hbm_load.h"
+#include "workload/transformer_schema.h"
 
 namespace athena::cli {
 namespace {
@@ -10,11 +19,38 @@ config::Kind kind(const char* name) {
   return {name, &schema_of(static_cast<const T*>(nullptr))};
 }
 
+/// Timing sets must not contradict themselves (tRC below tRAS + tRP).
+config::Kind memory_kind() {
+  config::Kind out = kind<timing::HbmTimingSet>("memory");
+  out.check = [](const config::Node& document) {
+    timing::check(config::bind<timing::HbmTimingSet>(document));
+  };
+  return out;
+}
+
+/// A chip must name a timing set that there is.
+config::Kind chip_kind() {
+  config::Kind out = kind<config::ChipConfig>("chips");
+  out.check = [](const config::Node& document) {
+    (void)timing::load_timing(config::bind<config::ChipConfig>(document).memory.timing);
+  };
+  return out;
+}
+
 }  // namespace
 
 const std::vector<config::Kind>& document_kinds() {
   static const std::vector<config::Kind> kinds{
-      kind<config::ChipConfig>("chips"),
+      chip_kind(),
+      memory_kind(),
+      kind<config::SystemConfig>("systems"),
+      kind<config::StackConfig>("stacks"),
+      kind<timing::CollectiveLibrary>("stacks/collectives"),
+      kind<cost::ConstantsFile>("cost"),
+      kind<cost::ProductConfig>("cost/products"),
+      kind<serving::ServiceConfig>("serving"),
+      kind<workload::Transformer>("models"),
+      kind<serving::TrafficSpec>("traces"),
   };
   return kinds;
 }

@@ -27,11 +27,17 @@ bool is_file(const std::string& text) {
   return std::filesystem::is_regular_file(text, code);
 }
 
+/// The deepest folder decides; of kinds that both fit, the longer name ("stacks/collectives").
 const Kind& kind_by_folder(const std::vector<Kind>& kinds, const std::string& path) {
-  const std::filesystem::path absolute = std::filesystem::absolute(path);
+  const std::filesystem::path absolute = std::filesystem::absolute(path).lexically_normal();
   for (std::filesystem::path folder = absolute.parent_path(); folder.has_relative_path();
        folder = folder.parent_path()) {
-    if (const Kind* kind = by_name(kinds, folder.filename().string())) return *kind;
+    const Kind* best = nullptr;
+    for (const Kind& kind : kinds) {
+      if (!folder.generic_string().ends_with("/" + kind.name)) continue;
+      if (best == nullptr || kind.name.size() > best->name.size()) best = &kind;
+    }
+    if (best != nullptr) return *best;
   }
   throw InputError("'" + path + "' lies in no folder that tells its kind; say --kind (" +
                    join(names_of(kinds), ", ") + ").");

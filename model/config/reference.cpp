@@ -61,7 +61,7 @@ class Page {
   std::string text = kHead;
 
   void kind(const Kind& kind) {
-    text += fmt::format("\n# configs/{}/\n", kind.name);
+    text += fmt::format("\n# Documents of kind {}\n", kind.name);
     section(*kind.schema);
   }
 
