@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "config/quantity.h"
+#include "explore/honesty.h"
 #include "explore/report.h"
 #include "explore/space.h"
 #include "explore/study.h"
@@ -129,23 +130,11 @@ std::string own_path() {
   return path.string();
 }
 
-struct Engines {
-  std::unique_ptr<jobs::Engine> engine;
-  jobs::Pool* pool = nullptr;  ///< resolves points on this machine
-};
-
-Engines make_engines(const SweepOptions& options, const fs::path& folder, jobs::Options job) {
-  Engines out;
-  if (options.engine == "local") {
-    auto pool = std::make_unique<jobs::Pool>(std::move(job));
-    out.pool = pool.get();
-    out.engine = std::move(pool);
-    return out;
-  }
-  if (options.engine != "slurm") {
-    throw InputError(fmt::format("there is no engine '{}', only local and slurm.{}", options.engine,
-                                 did_you_mean(options.engine, {"local", "slurm"})));
-  }
+/// The engine that was asked for, writing to `store`. `local` has resolved the space already.
+std::unique_ptr<jobs::Engine> make_engine(const SweepOptions& options, const fs::path& folder,
+                                          std::unique_ptr<jobs::Pool> local, jobs::Store& store) {
+  local->options().store = &store;
+  if (options.engine == "local") return local;
   jobs::SlurmOptions slurm;
   slurm.folder = folder / "slurm";
   slurm.sbatch = options.sbatch;
@@ -158,11 +147,15 @@ Engines make_engines(const SweepOptions& options, const fs::path& folder, jobs::
   if (!options.memory.empty()) {
     slurm.task_command.insert(slurm.task_command.end(), {"--memory", options.memory});
   }
-  job.workers = 0;  // --jobs is per task; resolving uses what this machine has
-  auto engine = std::make_unique<jobs::SlurmEngine>(std::move(slurm), std::move(job));
-  out.pool = &engine->resolver();
-  out.engine = std::move(engine);
-  return out;
+  jobs::Options job = local->options();
+  job.workers = 0;  // --jobs is per task; resolving points uses what this machine has
+  return std::make_unique<jobs::SlurmEngine>(std::move(slurm), std::move(job));
+}
+
+void check_engine(const std::string& engine) {
+  if (engine == "local" || engine == "slurm") return;
+  throw InputError(fmt::format("there is no engine '{}', only local and slurm.{}", engine,
+                               did_you_mean(engine, {"local", "slurm"})));
 }
 
 Json host_json(const explore::StudySummary& summary, double wall_s) {
@@ -222,7 +215,7 @@ void run_sweep(const SweepOptions& options, Session& session) {
         fmt::format("{} holds a sweep already: give --resume to continue it, or another --out",
                     folder.string()));
   }
-  jobs::Options job = job_options(options.jobs, options.timeout, options.memory);
+  check_engine(options.engine);
   explore::StudyOptions study;
   study.folder = folder;
   study.search = search_options(options, space);
@@ -231,13 +224,17 @@ void run_sweep(const SweepOptions& options, Session& session) {
   study.on_progress = [&](const explore::StudyProgress& progress) {
     session.progress(progress.fraction, progress.text);
   };
+  // Everything that can be wrong with the question is found before anything is written.
+  explore::check_search(space, study.search);
+  auto local =
+      std::make_unique<jobs::Pool>(job_options(options.jobs, options.timeout, options.memory));
+  study.warnings = explore::check_inputs(space, *local);
   // Sweeps side by side share what they know.
   const fs::path beside = fs::absolute(folder).lexically_normal().parent_path();
   jobs::Store store(options.store.empty() ? beside / "points.sqlite" : fs::path(options.store));
-  job.store = &store;
-  Engines engines = make_engines(options, folder, std::move(job));
-  const explore::StudySummary summary =
-      explore::run_study(space, *engines.engine, *engines.pool, study);
+  const std::unique_ptr<jobs::Engine> engine =
+      make_engine(options, folder, std::move(local), store);
+  const explore::StudySummary summary = explore::run_study(space, *engine, study);
   const explore::SweepReport report = explore::load_report(folder);
   const double wall_s =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

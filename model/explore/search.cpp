@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "base/rng.h"
+#include "base/text.h"
 #include "explore/sobol.h"
 
 namespace athena::explore {
@@ -22,26 +23,30 @@ constexpr std::size_t kMaxDefaultBudget = 2000;
   throw InputError("no candidate of the sweep meets its conditions (where:)");
 }
 
-void search_grid(const Space& space, std::size_t budget, const Evaluate& evaluate) {
+void search_grid(const Space& space, const Evaluate& evaluate) {
   std::vector<std::uint64_t> chunk;
-  std::size_t run = 0;
-  const auto flush = [&] {
-    if (!chunk.empty()) static_cast<void>(evaluate(chunk));
-    chunk.clear();
-  };
   for (std::uint64_t index = 0; index < space.size(); ++index) {
-    if (!space.allowed(space.candidate(index))) continue;
-    if (++run > budget) {
-      throw InputError(fmt::format(
-          "the grid has more than the budget of {} candidates; choose random, sobol or nsga2, or "
-          "a larger budget",
-          budget));
+    if (space.allowed(space.candidate(index))) chunk.push_back(index);
+    if (chunk.size() == kChunk || (index + 1 == space.size() && !chunk.empty())) {
+      static_cast<void>(evaluate(chunk));
+      chunk.clear();
     }
-    chunk.push_back(index);
-    if (chunk.size() == kChunk) flush();
   }
-  flush();
-  if (run == 0) nothing_allowed();
+}
+
+/// Counts allowed candidates up to one more than the budget.
+void check_grid(const Space& space, std::size_t budget) {
+  std::size_t count = 0;
+  for (std::uint64_t index = 0; index < space.size() && count <= budget; ++index) {
+    if (space.allowed(space.candidate(index))) ++count;
+  }
+  if (count == 0) nothing_allowed();
+  if (count > budget) {
+    throw InputError(fmt::format(
+        "the grid has more than the budget of {} candidates; choose random, sobol or nsga2, or a "
+        "larger budget",
+        budget));
+  }
 }
 
 std::vector<std::uint64_t> shuffled_allowed(const Space& space, Rng& rng) {
@@ -65,7 +70,6 @@ std::vector<std::uint64_t> drawn(const Space& space, std::size_t count, Rng& rng
 }
 
 void search_list(std::vector<std::uint64_t> list, std::size_t budget, const Evaluate& evaluate) {
-  if (list.empty()) nothing_allowed();
   list.resize(std::min(list.size(), budget));
   for (std::size_t begin = 0; begin < list.size(); begin += kChunk) {
     const std::size_t end = std::min(list.size(), begin + kChunk);
@@ -111,23 +115,38 @@ std::size_t default_budget(const Space& space, const SearchOptions& options) {
   return std::min(kMaxDefaultBudget, std::max(least, tenth));
 }
 
-void search(const Space& space, const SearchOptions& options, const Evaluate& evaluate) {
-  const std::size_t budget = default_budget(space, options);
-  if (options.optimizer == "grid") return search_grid(space, budget, evaluate);
-  if (options.optimizer == "random") {
-    return search_random(space, budget, options.seed, evaluate);
+void check_search(const Space& space, const SearchOptions& options) {
+  const std::string& optimizer = options.optimizer;
+  static const std::vector<std::string> known = {"grid", "random", "sobol", "nsga2", "cmaes"};
+  if (std::find(known.begin(), known.end(), optimizer) == known.end()) {
+    throw InputError(fmt::format("there is no optimizer '{}', only {}.{}", optimizer,
+                                 join(known, ", "), did_you_mean(optimizer, known)));
   }
+  if (optimizer == "grid") return check_grid(space, default_budget(space, options));
+  const bool evolves = optimizer == "nsga2" || optimizer == "cmaes";
+  if (evolves && space.objectives() == 0) {
+    throw InputError(optimizer + " needs an objective (minimise: or maximise:)");
+  }
+  if (optimizer == "nsga2" && space.objectives() == 1) {
+    throw InputError("nsga2 takes several objectives; cmaes takes one");
+  }
+  if (optimizer == "cmaes" && space.objectives() > 1) {
+    throw InputError("cmaes takes one objective; nsga2 takes several");
+  }
+  if (sobol_candidates(space, 1).empty()) nothing_allowed();
+}
+
+void search(const Space& space, const SearchOptions& options, const Evaluate& evaluate) {
+  check_search(space, options);
+  const std::size_t budget = default_budget(space, options);
+  if (options.optimizer == "grid") return search_grid(space, evaluate);
+  if (options.optimizer == "random") return search_random(space, budget, options.seed, evaluate);
   if (options.optimizer == "sobol") {
     return search_list(sobol_candidates(space, budget), budget, evaluate);
   }
-  if (space.objectives() == 0) {
-    throw InputError(options.optimizer + " needs an objective (minimise: or maximise:)");
-  }
   SearchMemory memory(space, budget, evaluate);
   if (options.optimizer == "nsga2") return search_nsga2(memory, options);
-  if (options.optimizer == "cmaes") return search_cmaes(memory, options);
-  throw InputError(fmt::format(
-      "there is no optimizer '{}', only grid, random, sobol, nsga2 and cmaes", options.optimizer));
+  search_cmaes(memory, options);
 }
 
 SearchMemory::SearchMemory(const Space& space, std::size_t budget, const Evaluate& evaluate)

@@ -26,9 +26,13 @@ struct SearchOptions {
 /// The whole grid for `grid`; else a tenth of it, at least four populations, at most 2,000.
 [[nodiscard]] std::size_t default_budget(const Space& space, const SearchOptions& options);
 
+/// Throws InputError for a search that cannot be: an unknown optimiser, a grid larger than the
+/// budget, conditions that no candidate meets, an optimiser without (or with too few or many)
+/// objectives.
+void check_search(const Space& space, const SearchOptions& options);
+
 /// Calls `evaluate` until the budget is spent or nothing is left to try. The same space and seed
-/// ask for the same candidates in the same order. Throws InputError: a grid larger than the budget,
-/// no candidate meets the conditions, an optimiser without (or with too many) objectives.
+/// ask for the same candidates in the same order. Throws as check_search.
 void search(const Space& space, const SearchOptions& options, const Evaluate& evaluate);
 
 /// Remembers what was run, so that no candidate is run twice, and scores it for optimisers.

@@ -8,7 +8,6 @@
 #include <pagmo/population.hpp>
 #include <pagmo/problem.hpp>
 
-#include "base/error.h"
 #include "explore/search.h"
 
 namespace athena::explore {
@@ -94,7 +93,6 @@ pagmo::population first_generation(SearchMemory& memory, const SearchOptions& op
   pagmo::population population(pagmo::problem(GridProblem{&memory, continuous}), 0,
                                static_cast<unsigned>(options.seed));
   std::vector<std::uint64_t> start = sobol_candidates(space, size);
-  if (start.empty()) throw InputError("no candidate of the sweep meets its conditions (where:)");
   memory.run(start);
   for (std::size_t i = 0; i < size; ++i) {
     const std::uint64_t index = start[i % start.size()];
@@ -164,9 +162,6 @@ void search_nsga2(SearchMemory& memory, const SearchOptions& options) {
 }
 
 void search_cmaes(SearchMemory& memory, const SearchOptions& options) {
-  if (memory.space().objectives() != 1) {
-    throw InputError("cmaes takes one objective; nsga2 takes several");
-  }
   constexpr std::size_t kLeastPopulation = 8;
   const std::size_t size = std::max(
       kLeastPopulation, std::min(static_cast<std::size_t>(options.population), memory.left() / 8));

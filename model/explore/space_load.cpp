@@ -290,12 +290,6 @@ void check_units(Space& space) {
 
 void check_space(Space& space) {
   if (space.axes.empty()) throw InputError("a sweep needs at least one axis");
-  static const std::vector<std::string> optimizers = {"grid", "random", "sobol", "nsga2", "cmaes"};
-  if (std::find(optimizers.begin(), optimizers.end(), space.optimizer) == optimizers.end()) {
-    throw InputError(fmt::format("there is no optimizer '{}', only {}.{}", space.optimizer,
-                                 join(optimizers, ", "),
-                                 did_you_mean(space.optimizer, optimizers)));
-  }
   check_names_once(space);
   for (const Expression& condition : space.conditions) check_known(space, condition);
   for (const Derived& derived : space.derived) check_known(space, derived.expression);

@@ -42,7 +42,7 @@ class Study {
   Study(const Space& space, jobs::Engine& engine, const StudyOptions& options)
       : space_(space), engine_(engine), options_(options), table_(options.folder) {}
 
-  StudySummary run(jobs::Pool& pool);
+  StudySummary run();
 
  private:
   /// A design to run: candidate or reference, with the row's identity.
@@ -101,8 +101,7 @@ void Study::claim_folder() {
   }
 }
 
-StudySummary Study::run(jobs::Pool& pool) {
-  const std::vector<std::string> idle_keys = check_inputs(space_, pool);
+StudySummary Study::run() {
   claim_folder();
   const std::size_t scenarios = space_.scenarios.size();
   expected_ = scenarios * (std::min<std::size_t>(default_budget(space_, options_.search),
@@ -116,8 +115,8 @@ StudySummary Study::run(jobs::Pool& pool) {
   summary_.candidates = static_cast<std::size_t>(sequence_);
   evaluate_references(0, "");
   promote();
-  summary_.warnings = idle_keys;
-  for (auto& warning : check_results(space_, table_.rows(), idle_keys)) {
+  summary_.warnings = options_.warnings;
+  for (auto& warning : check_results(space_, table_.rows(), options_.warnings)) {
     summary_.warnings.push_back(std::move(warning));
   }
   table_.set_fact("warnings", Json(summary_.warnings).dump());
@@ -323,9 +322,8 @@ void Study::tell_progress(bool now) {
 
 }  // namespace
 
-StudySummary run_study(const Space& space, jobs::Engine& engine, jobs::Pool& pool,
-                       const StudyOptions& options) {
-  return Study(space, engine, options).run(pool);
+StudySummary run_study(const Space& space, jobs::Engine& engine, const StudyOptions& options) {
+  return Study(space, engine, options).run();
 }
 
 }  // namespace athena::explore

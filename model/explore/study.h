@@ -25,7 +25,8 @@ struct StudyProgress {
 struct StudyOptions {
   std::filesystem::path folder;  ///< of the sweep's table
   SearchOptions search;
-  bool resume = false;  ///< continue the sweep that the folder holds
+  bool resume = false;                ///< continue the sweep that the folder holds
+  std::vector<std::string> warnings;  ///< of check_inputs, to be kept with the rows
   std::function<void(const StudyProgress&)> on_progress;
   const std::atomic<bool>* stop = nullptr;
 };
@@ -39,10 +40,11 @@ struct StudySummary {
   std::vector<std::string> warnings;
 };
 
-/// Runs `space` on `engine` (its callbacks are taken over); `pool` resolves inputs for the honesty
-/// checks and may be the engine itself. Rows are in FOLDER/sweep.sqlite afterwards. Throws
-/// InputError (folder in use by another sweep, bad space), MachineError (interrupted, full disk).
-[[nodiscard]] StudySummary run_study(const Space& space, jobs::Engine& engine, jobs::Pool& pool,
+/// Runs `space` on `engine` (its callbacks are taken over). Rows are in FOLDER/sweep.sqlite
+/// afterwards. Call check_search and check_inputs (honesty.h) first: they find bad input before
+/// anything is written. Throws InputError (folder in use by another sweep, an objective that nobody
+/// computes), MachineError (interrupted, full disk).
+[[nodiscard]] StudySummary run_study(const Space& space, jobs::Engine& engine,
                                      const StudyOptions& options);
 
 }  // namespace athena::explore

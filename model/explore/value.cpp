@@ -14,7 +14,7 @@ namespace {
 
 using config::dimension_of;
 
-enum Base : std::size_t { kTime, kEnergy, kArea, kData, kMoney, kToken };
+enum Base : std::size_t { kTime, kEnergy, kArea, kData, kMoney, kToken, kVolt };
 
 Dimensions dimensions(std::initializer_list<std::pair<Base, int>> parts) {
   Dimensions out;
@@ -61,6 +61,7 @@ const std::vector<std::pair<std::string, UnitScale>>& units() {
                                                                                 {"Mtokens", 1e6}}) {
       out.emplace_back(name, UnitScale{size, token});
     }
+    out.emplace_back("V", UnitScale{1.0, dimensions({{kVolt, 1}})});
     return out;
   }();
   return table;
@@ -101,7 +102,8 @@ std::string Dimensions::text() const {
   if (bare()) return "no unit";
   if (*this == dimensions({{kEnergy, 1}, {kTime, -1}})) return "W";
   if (*this == dimensions({{kTime, -1}})) return "Hz";
-  static constexpr std::array<const char*, kCount> kNames{"s", "J", "mm^2", "B", "USD", "token"};
+  static constexpr std::array<const char*, kCount> kNames{"s",   "J",     "mm^2", "B",
+                                                          "USD", "token", "V"};
   std::string above;
   std::string below;
   for (std::size_t i = 0; i < kCount; ++i) {
@@ -171,6 +173,7 @@ std::string to_text(const Value& value) {
     }
     return config::format_quantity(number, *entry.units);
   }
+  if (value.dimensions == dimensions({{kVolt, 1}})) return config::format_number(number) + " V";
   throw InputError(fmt::format("no configuration key is measured in {}", value.dimensions.text()));
 }
 

@@ -8,9 +8,10 @@
 
 namespace athena::explore {
 
-/// Exponents over the base units second, joule, mm^2, byte, dollar, token. All zero: a bare number.
+/// Exponents over the base units second, joule, mm^2, byte, dollar, token, volt. All zero: a bare
+/// number.
 struct Dimensions {
-  static constexpr std::size_t kCount = 6;
+  static constexpr std::size_t kCount = 7;
   std::array<int, kCount> exponents{};
   bool operator==(const Dimensions&) const = default;
   [[nodiscard]] bool bare() const { return *this == Dimensions{}; }
@@ -28,7 +29,7 @@ struct UnitScale {
 };
 
 /// "GB/s", "mm2", "J/token", "USD": every unit of the config room, tokens (token, tok, ktok, Mtok),
-/// and quotients of them. Empty when unknown.
+/// volts, and quotients of them. Empty when unknown.
 [[nodiscard]] std::optional<UnitScale> find_unit(std::string_view unit);
 /// " Did you mean 'GHz'?" or "".
 [[nodiscard]] std::string nearest_unit(std::string_view unit);

@@ -88,7 +88,6 @@ class SlurmEngine::Impl {
 
   std::vector<Outcome> run(std::span<const PointSpec> points);
   Options& options() { return options_; }
-  Pool& resolver() { return resolver_; }
 
  private:
   /// One array job and what is still to come from it.
@@ -360,9 +359,6 @@ std::vector<Outcome> SlurmEngine::run(std::span<const PointSpec> points) {
 }
 Options& SlurmEngine::options() {
   return impl_->options();
-}
-Pool& SlurmEngine::resolver() {
-  return impl_->resolver();
 }
 
 }  // namespace athena::jobs

@@ -31,8 +31,6 @@ class SlurmEngine : public Engine {
   ~SlurmEngine() override;
   [[nodiscard]] std::vector<Outcome> run(std::span<const PointSpec> points) override;
   [[nodiscard]] Options& options() override;
-  /// Workers on this machine that resolve points before they are sent.
-  [[nodiscard]] Pool& resolver();
 
  private:
   class Impl;

@@ -30,6 +30,8 @@ void refuses(const std::string& space, const std::string& says, int exit_code = 
   CHECK_THAT(output.err, Contains(says));
   CHECK(output.out.empty());
   CHECK(std::count(output.err.begin(), output.err.end(), '\n') == 1);
+  // Found before anything was written, but for what only a first result can tell.
+  if (says != "Did you mean 'time_s'") CHECK_FALSE(std::filesystem::exists(dir.path("out")));
 }
 
 }  // namespace
