@@ -91,18 +91,16 @@ Cost ring_phases(const Wire& w, double bytes, int phases) {
   const double steps = phases * (n - 1);
   const double far_steps = phases * (f.domains - 1);
   double chunk = bytes / n / w.lib.channels;
-  double loops = 1;
-  if (w.terms.chunk.value() > 0 && chunk > static_cast<double>(w.terms.chunk.value())) {
-    loops = chunk / static_cast<double>(w.terms.chunk.value());
-    chunk = static_cast<double>(w.terms.chunk.value());
-  }
+  // Beyond the largest chunk the rounds of chunks follow each other without a new start.
+  if (w.terms.chunk.value() > 0)
+    chunk = std::min(chunk, static_cast<double>(w.terms.chunk.value()));
   Cost c;
   c.sent = steps / n * bytes;
   c.to_network = f.domains > 1 ? c.sent / f.local : 0;
   double seconds_per_byte = f.local > 1 ? 1 / w.rate : 0;
   if (f.domains > 1) seconds_per_byte = std::max(seconds_per_byte, 1 / w.network);
   c.bandwidth = c.sent * seconds_per_byte;
-  c.latency = w.terms.base_ring.value() + (steps - far_steps) * w.ring * w.terms.slices * loops +
+  c.latency = w.terms.base_ring.value() + (steps - far_steps) * w.ring * w.terms.slices +
               far_steps * w.net_ring;
   if (w.terms.slices > 1)
     c.bandwidth += phases * chunk / w.terms.slices * w.lib.channels * seconds_per_byte;
@@ -259,12 +257,18 @@ Cost all_to_all(double bytes, const Wire& w) {
   const FabricSpec& f = w.fabric;
   const double n = f.ranks;
   double inside_time = bytes * (f.local - 1) / n / w.rate;
+  if (f.kind == FabricKind::kCubeMesh && f.local > 4)
+    inside_time *= 10.0 / 7.0;  // of 7 peers 4 are one link away, 3 are two
   if (f.kind == FabricKind::kTorus || f.kind == FabricKind::kRing) {
-    // Mean distance along a ring of k is about k/4; every link of a dimension carries its share.
+    // The busiest link of each dimension: one direction of a ring of k carries k^2/8 shares of what
+    // goes to one coordinate, the middle of a line floor(k/2) ceil(k/2).
     inside_time = 0;
-    const auto along = [&](int k) { return bytes * f.local / n * k / 4.0 / (2.0 * w.peer); };
-    if (f.kind == FabricKind::kRing) inside_time = along(f.local);
-    for (const int d : f.dims) inside_time = std::max(inside_time, along(d));
+    for (std::size_t i = 0; i < f.dims.size(); ++i) {
+      const double k = f.dims[i];
+      const double share = bytes * f.local / n / k;
+      const double load = f.wraps[i] ? k * k / 8 : std::floor(k / 2) * std::ceil(k / 2);
+      inside_time = std::max(inside_time, share * load / w.peer);
+    }
   }
   Cost c;
   c.sent = bytes * (n - 1) / n;

@@ -49,7 +49,8 @@ struct FabricSpec {
   BytesPerSecond injection{0.0};  ///< payload rate of one rank over all links the group can use
   BytesPerSecond peer{0.0};       ///< payload rate of one rank to one other directly
   Seconds hop{0.0};               ///< latency rank to rank inside the domain
-  std::vector<int> dims;          ///< kTorus: the group's extent
+  std::vector<int> dims;          ///< kTorus, kRing: the group's extent
+  std::vector<bool> wraps;        ///< per dimension: a whole ring, not a stretch of one
   bool in_switch_reduction = false;
   BytesPerSecond network{0.0};  ///< payload rate out of one domain, all NICs
   BytesPerSecond nic{0.0};      ///< payload rate of the NICs that one rank may use alone

@@ -57,7 +57,9 @@ void set_domain_rates(FabricSpec& spec, const SystemConfig& system, int stride) 
     case FabricKind::kRing:
       // Both directions only on the whole ring; a stretch of it is a line.
       peer = injection / 2;
-      injection = spec.local == domain && domain > 2 ? injection : peer;
+      spec.dims = {spec.local};
+      spec.wraps = {spec.local == domain && domain > 2};
+      if (!spec.wraps[0]) injection = peer;
       break;
     case FabricKind::kTorus: {
       const double lane = torus_lane(f) * f.efficiency;
@@ -67,10 +69,12 @@ void set_domain_rates(FabricSpec& spec, const SystemConfig& system, int stride) 
       for (std::size_t i = 0; i < spec.dims.size(); ++i) {
         const int k = spec.dims[i];
         const bool wraps = k > 2 && std::find(f.dims.begin(), f.dims.end(), k) != f.dims.end();
+        spec.wraps.push_back(wraps);
         injection += wraps ? 2 * lane : lane;
       }
       if (spec.dims.empty()) {
         spec.dims = {spec.local};
+        spec.wraps = {false};
         injection = lane;
       }
       break;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <map>
 #include <queue>
 
 #include "base/error.h"
@@ -107,6 +108,7 @@ class FabricRunner {
       return;
     }
     const int link = (*m.route)[at(e.hop)];
+    if (e.hop == 0 && e.piece == 0 && !enter_queue(e.message, m, link)) return;
     const FabricLink& l = graph_.links()[at(link)];
     const double bytes = t.bytes / pieces_;
     const std::int64_t service = to_time(Seconds(bytes / l.rate)).value();
@@ -115,8 +117,27 @@ class FabricRunner {
     carried_[at(link)] += bytes;
     run_.busy[at(link)] += Time(service);
     put(start + service + to_time(Seconds(l.latency)).value(), e.message, e.hop + 1, e.piece);
-    // The next piece queues when this one has left: messages that share the first link take turns.
-    if (e.hop == 0 && e.piece + 1 < pieces_) put(start + service, e.message, 0, e.piece + 1);
+    // The next piece queues when this one has left: jobs that share a first link take turns there.
+    if (e.hop != 0) return;
+    if (e.piece + 1 < pieces_) {
+      put(start + service, e.message, 0, e.piece + 1);
+    } else {
+      leave_queue(m, link, start + service);
+    }
+  }
+
+  /// Messages of one job leave over a first link in the order in which they became ready: a rank
+  /// has one queue per link. False: others are ahead, the message will be called again.
+  bool enter_queue(int id, const Message& m, int link) {
+    auto& queue = queues_[{m.job, link}];
+    if (!queue.empty() && queue.front() == id) return true;
+    queue.push_back(id);
+    return queue.size() == 1;
+  }
+  void leave_queue(const Message& m, int link, std::int64_t when) {
+    auto& queue = queues_[{m.job, link}];
+    queue.pop_front();
+    if (!queue.empty()) put(when, queue.front(), 0, 0);
   }
 
   void complete(int id, std::int64_t when) {
@@ -154,6 +175,7 @@ class FabricRunner {
   std::vector<double> carried_;
   std::vector<Message> messages_;
   std::vector<int> first_;
+  std::map<std::pair<std::size_t, int>, std::deque<int>> queues_;
   FabricRun run_;
 };
 

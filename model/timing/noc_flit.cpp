@@ -47,6 +47,11 @@ FlitNetwork::FlitNetwork(const Topology& topology)
           "{} ports x {} channels; use --fidelity transaction or fewer virtual_channels.",
           r, topology.ports(r), vcs_));
   }
+  for (std::size_t i = 0; i < port_of_.size(); ++i) {
+    port_of_[i] = static_cast<std::uint8_t>(i / at(vcs_));
+    lane_of_[i] = static_cast<std::uint8_t>(i % at(vcs_));
+  }
+  lane_ = bit(static_cast<std::uint32_t>(vcs_)) - 1;  // at most 16 channels per port
   build();
 }
 
@@ -140,6 +145,7 @@ void FlitNetwork::build() {
     }
   }
   wants_.resize(port_count * ranges_.size());
+  for (const auto& [begin, end] : ranges_) range_mask_.push_back(bit(end) - bit(begin));
   range_cover_.resize(at(vcs_));
   for (int vc = 0; vc < vcs_; ++vc)
     for (std::size_t r = 0; r < ranges_.size(); ++r)
@@ -339,55 +345,80 @@ FlitNetwork::Mask FlitNetwork::range_requests(const Router& router, std::uint32_
 }
 
 void FlitNetwork::allocate_channels(Router& router) {
-  Mask matched = 0;
-  Mask taken = 0;
+  // An input channel wants one output port, so the ports are independent problems.
+  for (Mask wanted = router.wanted_ports; wanted != 0; wanted &= wanted - 1) {
+    const auto port = static_cast<std::uint32_t>(std::countr_zero(wanted));
+    const Mask* wants = &wants_[(router.first_port + port) * ranges_.size()];
+    Mask requests = 0;
+    for (std::size_t r = 0; r < ranges_.size(); ++r) requests |= wants[r];
+    const std::uint32_t first = port * static_cast<std::uint32_t>(vcs_);
+    const Mask free = (router.free >> first) & lane_;
+    if (free == 0) continue;
+    if ((requests & (requests - 1)) == 0) {
+      allocate_alone(router, static_cast<std::uint32_t>(std::countr_zero(requests)), port, free);
+    } else {
+      allocate_port(router, port, requests, free);
+    }
+    Mask left = 0;
+    for (std::size_t r = 0; r < ranges_.size(); ++r) left |= wants[r];
+    if (left == 0) router.wanted_ports &= ~bit(port);
+  }
+}
+
+void FlitNetwork::allocate_alone(Router& router, std::uint32_t local, std::uint32_t port,
+                                 Mask free) {
+  // All free channels of its range grant to the only requester, which accepts the next in turn.
+  const std::uint32_t first = port * static_cast<std::uint32_t>(vcs_);
+  const InputVc& in = inputs_[router.first_vc + local];
+  const Mask open = (free & range_mask_[in.range]) << first;
+  if (open == 0) return;
+  take_channel(router, local, static_cast<std::uint32_t>(round_robin(open, in.accept)), true);
+}
+
+void FlitNetwork::allocate_port(Router& router, std::uint32_t port, Mask requests, Mask free) {
+  const std::uint32_t first = port * static_cast<std::uint32_t>(vcs_);
   Mask granted_to[64];
   for (int iteration = 0; iteration < iterations_; ++iteration) {
     // Grant: each free output channel picks one unmatched requester.
     Mask inputs = 0;
-    for (Mask wanted = router.wanted_ports; wanted != 0; wanted &= wanted - 1) {
-      const auto port = static_cast<std::uint32_t>(std::countr_zero(wanted));
-      for (int vc = 0; vc < vcs_; ++vc) {
-        const auto output =
-            port * static_cast<std::uint32_t>(vcs_) + static_cast<std::uint32_t>(vc);
-        if (((router.free & ~taken) & bit(output)) == 0) continue;
-        const Mask requests = range_requests(router, port, vc) & ~matched;
-        if (requests == 0) continue;
-        const int input = round_robin(requests, outputs_[router.first_vc + output].grant);
-        if ((inputs & bit(static_cast<std::uint32_t>(input))) == 0) granted_to[input] = 0;
-        inputs |= bit(static_cast<std::uint32_t>(input));
-        granted_to[input] |= bit(output);
-      }
+    for (Mask left = free; left != 0; left &= left - 1) {
+      const int vc = std::countr_zero(left);
+      const Mask asking = range_requests(router, port, vc) & requests;
+      if (asking == 0) continue;
+      const std::uint32_t output = first + static_cast<std::uint32_t>(vc);
+      const auto input =
+          static_cast<std::uint32_t>(round_robin(asking, outputs_[router.first_vc + output].grant));
+      if ((inputs & bit(input)) == 0) granted_to[input] = 0;
+      inputs |= bit(input);
+      granted_to[input] |= bit(output);
     }
     // Accept: each input channel takes one of its grants; pointers move only in the first round.
     for (; inputs != 0; inputs &= inputs - 1) {
       const auto local = static_cast<std::uint32_t>(std::countr_zero(inputs));
-      InputVc& in = inputs_[router.first_vc + local];
+      const InputVc& in = inputs_[router.first_vc + local];
       const auto output = static_cast<std::uint32_t>(round_robin(granted_to[local], in.accept));
-      const int width = router.ports * vcs_;
-      if (iteration == 0) {
-        in.accept = static_cast<std::uint16_t>((static_cast<int>(output) + 1) % width);
-        outputs_[router.first_vc + output].grant =
-            static_cast<std::uint16_t>((static_cast<int>(local) + 1) % width);
-      }
-      matched |= bit(local);
-      taken |= bit(output);
-      in.out_vc = static_cast<std::uint8_t>(output % static_cast<std::uint32_t>(vcs_));
-      channel_grants_.push_back(local);
+      take_channel(router, local, output, iteration == 0);
+      requests &= ~bit(local);
+      free &= ~bit(output - first);
     }
   }
-  router.free &= ~taken;
-  router.requests &= ~matched;
-  for (const std::uint32_t local : channel_grants_) {
-    const InputVc& in = inputs_[router.first_vc + local];
-    outputs_[router.first_vc + static_cast<std::uint32_t>(in.out_port * vcs_ + in.out_vc)].owner =
-        static_cast<std::int32_t>(router.first_vc + local);
-    Mask* wants = &wants_[(router.first_port + in.out_port) * ranges_.size()];
-    wants[in.range] &= ~bit(local);
-    Mask left = 0;
-    for (std::size_t r = 0; r < ranges_.size(); ++r) left |= wants[r];
-    if (left == 0) router.wanted_ports &= ~bit(in.out_port);
+}
+
+void FlitNetwork::take_channel(Router& router, std::uint32_t local, std::uint32_t output,
+                               bool move_pointers) {
+  InputVc& in = inputs_[router.first_vc + local];
+  OutputVc& out = outputs_[router.first_vc + output];
+  if (move_pointers) {
+    const auto width = static_cast<std::uint32_t>(router.ports * vcs_);
+    in.accept = static_cast<std::uint16_t>(output + 1 == width ? 0 : output + 1);
+    out.grant = static_cast<std::uint16_t>(local + 1 == width ? 0 : local + 1);
   }
+  in.out_vc = lane_of_[output];
+  out.owner = static_cast<std::int32_t>(router.first_vc + local);
+  router.free &= ~bit(output);
+  router.requests &= ~bit(local);
+  wants_[(router.first_port + in.out_port) * ranges_.size() + in.range] &= ~bit(local);
+  channel_grants_.push_back(local);
 }
 
 void FlitNetwork::activate(Router& router, std::uint32_t local) {
@@ -399,17 +430,30 @@ void FlitNetwork::activate(Router& router, std::uint32_t local) {
 }
 
 void FlitNetwork::allocate_switch(Router& router) {
-  const Mask lane = vcs_ == 64 ? ~Mask{0} : bit(static_cast<std::uint32_t>(vcs_)) - 1;
   Port* ports = &ports_[router.first_port];
+  const auto next_port = [&](std::uint32_t p) {
+    return static_cast<std::uint8_t>(static_cast<int>(p) + 1 == router.ports ? 0 : p + 1);
+  };
+  if ((router.ready & (router.ready - 1)) == 0) {
+    // One flit alone: every pointer moves as if it had won.
+    const auto local = static_cast<std::uint32_t>(std::countr_zero(router.ready));
+    const std::uint32_t in = port_of_[local];
+    const std::uint8_t out = inputs_[router.first_vc + local].out_port;
+    if (ports[in].held_output >= 0 || ports[out].held_by >= 0) return;
+    ports[out].grant = next_port(in);
+    ports[in].accept = next_port(out);
+    ports[in].vc_offset = next_lane(lane_of_[local]);
+    switch_grants_.push_back({static_cast<std::uint8_t>(local), out});
+    return;
+  }
   Mask by_output[64];  // input ports that ask for each output
   Mask outputs = 0;
   Mask inputs = 0;
   for (Mask ready = router.ready; ready != 0;) {
-    const auto port =
-        static_cast<std::uint32_t>(std::countr_zero(ready)) / static_cast<std::uint32_t>(vcs_);
+    const std::uint32_t port = port_of_[static_cast<std::size_t>(std::countr_zero(ready))];
     const std::uint32_t first = port * static_cast<std::uint32_t>(vcs_);
-    Mask lanes = (ready >> first) & lane;
-    ready &= ~(lane << first);
+    Mask lanes = (ready >> first) & lane_;
+    ready &= ~(lane_ << first);
     if (ports[port].held_output >= 0) continue;
     Mask asks = 0;
     for (; lanes != 0; lanes &= lanes - 1) {
@@ -443,20 +487,20 @@ void FlitNetwork::allocate_switch(Router& router) {
       const auto in = static_cast<std::uint32_t>(std::countr_zero(granted));
       const auto out = static_cast<std::uint32_t>(round_robin(grants_of[in], ports[in].accept));
       if (iteration == 0) {
-        ports[out].grant = static_cast<std::uint8_t>((static_cast<int>(in) + 1) % router.ports);
-        ports[in].accept = static_cast<std::uint8_t>((static_cast<int>(out) + 1) % router.ports);
+        ports[out].grant = next_port(in);
+        ports[in].accept = next_port(out);
       }
       open &= ~bit(in);
       outputs &= ~bit(out);
       // Of the channels that want this output, the next in turn.
       const std::uint32_t first = in * static_cast<std::uint32_t>(vcs_);
-      Mask lanes = (router.ready >> first) & lane;
+      Mask lanes = (router.ready >> first) & lane_;
       for (Mask l = lanes; l != 0; l &= l - 1) {
         const auto vc = static_cast<std::uint32_t>(std::countr_zero(l));
         if (inputs_[router.first_vc + first + vc].out_port != out) lanes &= ~bit(vc);
       }
       const auto vc = static_cast<std::uint32_t>(round_robin(lanes, ports[in].vc_offset));
-      ports[in].vc_offset = static_cast<std::uint8_t>((static_cast<int>(vc) + 1) % vcs_);
+      ports[in].vc_offset = next_lane(static_cast<std::uint8_t>(vc));
       switch_grants_.push_back(
           {static_cast<std::uint8_t>(first + vc), static_cast<std::uint8_t>(out)});
     }
@@ -486,7 +530,7 @@ void FlitNetwork::serve_held(Router& router) {
 void FlitNetwork::send(Router& router, std::uint32_t local) {
   const std::uint32_t vc = router.first_vc + local;
   InputVc& in = inputs_[vc];
-  const std::uint32_t in_port = local / static_cast<std::uint32_t>(vcs_);
+  const std::uint32_t in_port = port_of_[local];
   Port& input_port = ports_[router.first_port + in_port];
   Port& output_port = ports_[router.first_port + in.out_port];
   const std::uint32_t output_id =
@@ -509,8 +553,8 @@ void FlitNetwork::send(Router& router, std::uint32_t local) {
   } else {
     arrivals_[arrival & wheel_mask_].push_back({output_port.far + in.out_vc, flit});
   }
-  credits_[(now + input_port.credit_delay) & wheel_mask_].push_back(
-      input_port.upstream + local % static_cast<std::uint32_t>(vcs_));
+  credits_[(now + input_port.credit_delay) & wheel_mask_].push_back(input_port.upstream +
+                                                                    lane_of_[local]);
 
   const bool tail = (flit & kTail) != 0;
   const bool more = in.count > 0;
@@ -521,8 +565,7 @@ void FlitNetwork::send(Router& router, std::uint32_t local) {
   if (hold_) {
     const bool keep = more && !tail;
     input_port.held_output = keep ? static_cast<std::int8_t>(in.out_port) : std::int8_t{-1};
-    input_port.held_vc =
-        keep ? static_cast<std::int8_t>(local % static_cast<std::uint32_t>(vcs_)) : std::int8_t{-1};
+    input_port.held_vc = keep ? static_cast<std::int8_t>(lane_of_[local]) : std::int8_t{-1};
     output_port.held_by = keep ? static_cast<std::int8_t>(in_port) : std::int8_t{-1};
     router.holding = keep ? router.holding | bit(in_port) : router.holding & ~bit(in_port);
   }

@@ -8,6 +8,7 @@
 /// allocation. A credit returns in the cycle after the flit leaves, takes the wire's cycles back
 /// and credit_cycles of processing. Allocators are bit sets; a step costs what moves, not what
 /// exists.
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -141,6 +142,12 @@ class FlitNetwork {
   void start_packet(std::uint32_t input, std::uint32_t flit);
   void step_router(Router& router);
   void allocate_channels(Router& router);
+  void allocate_alone(Router& router, std::uint32_t local, std::uint32_t port, Mask free);
+  void allocate_port(Router& router, std::uint32_t port, Mask requests, Mask free);
+  void take_channel(Router& router, std::uint32_t local, std::uint32_t output, bool move_pointers);
+  [[nodiscard]] std::uint8_t next_lane(std::uint8_t lane) const {
+    return static_cast<std::uint8_t>(lane + 1 == vcs_ ? 0 : lane + 1);
+  }
   void activate(Router& router, std::uint32_t local);
   void allocate_switch(Router& router);
   void serve_held(Router& router);
@@ -155,6 +162,9 @@ class FlitNetwork {
   int allocation_;
   int iterations_;
   bool hold_;
+  Mask lane_ = 0;                           ///< the channels of one port
+  std::array<std::uint8_t, 64> port_of_{};  ///< of a router's channel
+  std::array<std::uint8_t, 64> lane_of_{};
   std::size_t wheel_mask_ = 0;
   std::vector<Router> routers_;
   std::vector<Port> ports_;
@@ -164,6 +174,7 @@ class FlitNetwork {
   std::vector<std::uint32_t> fifo_;  ///< [input channel][depth]
   std::vector<Mask> wants_;          ///< [port][range]: input channels in VC allocation
   std::vector<std::pair<std::uint8_t, std::uint8_t>> ranges_;
+  std::vector<Mask> range_mask_;            ///< [range]: its channels of a port
   std::vector<std::uint32_t> range_cover_;  ///< [vc]: bit set of ranges that contain it
   std::vector<Hop> hops_;
   std::vector<std::uint32_t> route_begin_;  ///< [((class * variants + v) * T + s) * T + d]
