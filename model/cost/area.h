@@ -16,13 +16,13 @@ namespace athena::cost {
 
 /// One block of the floor plan; `parent` groups blocks for the picture ("cores", "memory", ...).
 struct AreaBlock {
-  std::string name;
-  std::string parent;
+  std::string name{};
+  std::string parent{};
   double mm2 = 0.0;
 };
 
 struct AreaReport {
-  std::vector<AreaBlock> blocks;
+  std::vector<AreaBlock> blocks{};
   [[nodiscard]] double total_mm2() const;
   /// Sum of the blocks whose name or parent is `name`; 0 when there is none.
   [[nodiscard]] double of(std::string_view name) const;
@@ -73,7 +73,7 @@ class AreaModel {
   [[nodiscard]] double term_mm2(const Term& term, const Values& values) const;
 
   const Constants* constants_ = nullptr;  ///< while constructing
-  std::vector<Term> terms_;
+  std::vector<Term> terms_{};
   std::size_t logic_ = kNone;
   std::size_t sram_ = kNone;
   std::size_t analog_ = kNone;
@@ -86,8 +86,8 @@ class AreaModel {
 
 /// A rectangle of a floor-plan picture, mm.
 struct TreemapCell {
-  std::string name;
-  std::string parent;
+  std::string name{};
+  std::string parent{};
   double mm2 = 0.0;
   double x = 0.0, y = 0.0, width = 0.0, height = 0.0;
 };

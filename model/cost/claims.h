@@ -18,9 +18,9 @@ namespace athena::cost {
 /// One run to simulate; names and sizes as on the command line of `athena run`. 0 and "" = not
 /// said.
 struct RunRequest {
-  std::string model;
-  std::string on;
-  std::string phase;
+  std::string model{};
+  std::string on{};
+  std::string phase{};
   std::int64_t batch = 0;
   std::int64_t input = 0;
   std::int64_t output = 0;
@@ -30,15 +30,15 @@ struct RunRequest {
   std::int64_t nodes = 0;
   std::int64_t micro_batch = 0;
   std::int64_t global_batch = 0;
-  std::string recompute;
-  std::string dtype;
+  std::string recompute{};
+  std::string dtype{};
 };
 [[nodiscard]] const config::StructSchema& schema_of(const RunRequest*);
 
 /// What a run gave. Rates and energy are of the whole run, all chips together.
 struct RunOutcome {
   bool ok = false;
-  std::string error;  ///< one sentence when not ok
+  std::string error{};  ///< one sentence when not ok
   double seconds = 0.0;
   double tokens_per_s = 0.0;
   double energy_j = 0.0;
@@ -50,20 +50,20 @@ using RunSource = std::function<std::vector<RunOutcome>(const std::vector<RunReq
 
 /// Which runs and chips stand behind the claims: configs/claims/*.yaml.
 struct ClaimsPlan {
-  std::string name;
-  std::string description;
+  std::string name{};
+  std::string description{};
   RunRequest query;
-  std::vector<std::int64_t> query_batches;
+  std::vector<std::int64_t> query_batches{};
   double query_chips = 8;
   RunRequest training;
   double training_parameters = 175e9;
-  std::vector<RunRequest> tpu;
-  std::string tpu_rival;
-  std::vector<RunRequest> dgx;
+  std::vector<RunRequest> tpu{};
+  std::string tpu_rival{};
+  std::vector<RunRequest> dgx{};
   RunRequest dgx_single;
-  std::vector<std::string> third_cheaper;
-  std::vector<std::string> packages;
-  std::string cowos;
+  std::vector<std::string> third_cheaper{};
+  std::vector<std::string> packages{};
+  std::string cowos{};
 };
 [[nodiscard]] const config::StructSchema& schema_of(const ClaimsPlan*);
 
@@ -77,21 +77,21 @@ enum class Verdict {
 
 /// One number of a row. low and high are the 5 % and 95 % points, or the ends of a range.
 struct ClaimFigure {
-  std::string what;
+  std::string what{};
   double low = 0.0;
   double nominal = 0.0;
   double high = 0.0;
-  std::string unit;
+  std::string unit{};
 };
 
 struct ClaimRow {
-  std::string id;
-  std::string claim;
-  std::string source;
-  std::vector<ClaimFigure> figures;
+  std::string id{};
+  std::string claim{};
+  std::string source{};
+  std::vector<ClaimFigure> figures{};
   Verdict verdict = Verdict::kNotReproduced;
-  std::string conclusion;  ///< one sentence
-  std::string decides;     ///< the assumption that decides
+  std::string conclusion{};  ///< one sentence
+  std::string decides;       ///< the assumption that decides
 };
 
 /// Recomputes every row. A row whose inputs are missing says so and is not reproduced. Throws

@@ -30,10 +30,10 @@ struct Constant {
   double low = 0.0;
   double nominal = 0.0;
   double high = 0.0;
-  std::string unit;
+  std::string unit{};
   Shape shape = Shape::kTriangular;
-  std::string source;   ///< where the figure was published or measured
-  std::string assumed;  ///< or the reasoning behind an unpublished one
+  std::string source;     ///< where the figure was published or measured
+  std::string assumed{};  ///< or the reasoning behind an unpublished one
 
   /// One random value.
   [[nodiscard]] double draw(Rng& rng) const;
@@ -42,7 +42,7 @@ struct Constant {
 
 /// One file of configs/cost/.
 struct ConstantsFile {
-  std::string title;
+  std::string title{};
   std::map<std::string, Constant> constants;
 };
 [[nodiscard]] const config::StructSchema& schema_of(const ConstantsFile*);
@@ -73,8 +73,8 @@ class Constants {
 
  private:
   void absorb(const config::Node& document);
-  std::vector<Constant> items_;
-  std::vector<std::string> names_;
+  std::vector<Constant> items_{};
+  std::vector<std::string> names_{};
   std::map<std::string, std::size_t, std::less<>> positions_;
 };
 

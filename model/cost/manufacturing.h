@@ -23,8 +23,8 @@ struct CostOptions {
 
 /// One die of the package, for tables.
 struct DieLine {
-  std::string name;
-  std::string process;
+  std::string name{};
+  std::string process{};
   int count = 1;
   DieSize size;
   int dies_per_wafer = 0;
@@ -114,9 +114,9 @@ class CostModel {
   [[nodiscard]] WaferGeometry wafer(const Values& values) const;
   [[nodiscard]] DieSize size_of(const Die& die, double mm2) const;
 
-  std::string name_;
+  std::string name_{};
   CostOptions options_;
-  std::vector<Die> dies_;
+  std::vector<Die> dies_{};
   PackageKind package_ = PackageKind::kInterposer;
   double interposer_fixed_mm2_ = 0.0;
   int stacks_ = 0;
@@ -127,7 +127,7 @@ class CostModel {
   double interposers_approximate_ = 1.0;
   std::optional<std::size_t> purchase_;
   std::vector<std::size_t> masks_;  ///< one per kind of die
-  std::vector<std::size_t> used_;
+  std::vector<std::size_t> used_{};
   // Positions of the constants that every product uses.
   struct Positions {
     std::size_t clustering, edge, scribe, sort, memory_price, dummy, footprint, interposer_factor,

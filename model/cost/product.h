@@ -74,7 +74,7 @@ struct DieConfig {
   int count = 1;
   SquareMm area{0};       ///< published; 0 = the chip file's figure, else computed
   double width_mm = 0.0;  ///< 0 = as square as the reticle allows
-  std::vector<HarvestGroup> harvest;
+  std::vector<HarvestGroup> harvest{};
   double repairable = 0.0;  ///< share of the area that redundant rows and columns repair
 };
 [[nodiscard]] const config::StructSchema& schema_of(const DieConfig*);
@@ -82,14 +82,14 @@ struct DieConfig {
 /// The server that carries the chip.
 struct ServerFacts {
   int chips = 8;
-  Watts rated{0};                 ///< maximum power; 0 = chips x cap + host
-  std::optional<Constant> price;  ///< published price, chips included; absent = computed
+  Watts rated{0};                   ///< maximum power; 0 = chips x cap + host
+  std::optional<Constant> price{};  ///< published price, chips included; absent = computed
 };
 [[nodiscard]] const config::StructSchema& schema_of(const ServerFacts*);
 
 struct ProductConfig {
-  std::string name;
-  std::string chip;  ///< file of configs/chips/; empty = as `name`
+  std::string name{};
+  std::string chip{};  ///< file of configs/chips/; empty = as `name`
   std::vector<DieConfig> dies{DieConfig{}};
   PackageKind package = PackageKind::kInterposer;
   SquareMm interposer_area{0};  ///< 0 = computed from dies and stacks
@@ -98,9 +98,9 @@ struct ProductConfig {
   std::string memory_price;     ///< constant of the price per GB; empty = by the HBM generation
   ModuleKind module = ModuleKind::kSxm;
   AreaFacts area;
-  std::optional<Constant> purchase;  ///< published street price; absent = never sold
+  std::optional<Constant> purchase{};  ///< published street price; absent = never sold
   ServerFacts server;
-  std::string notes;
+  std::string notes{};
 };
 [[nodiscard]] const config::StructSchema& schema_of(const ProductConfig*);
 

@@ -27,34 +27,34 @@ struct PowerSummary {
 
 /// One chip.
 struct ChipReport {
-  std::string chip;
+  std::string chip{};
   double volume = 0.0;
   CostSample nominal;
   Distribution manufacturing;
   Distribution with_nre;
   Distribution purchase;
-  std::string purchase_basis;
+  std::string purchase_basis{};
   Distribution yield;
   Distribution area_mm2;
-  std::vector<DieLine> dies;
+  std::vector<DieLine> dies{};
   int interposers_per_wafer = 0;
   AreaReport area;               ///< modelled blocks of the compute die
   double published_mm2 = 0.0;    ///< 0 = the model's area is used
   double transistors_mm2 = 0.0;  ///< second opinion from the transistor count; 0 = no count
-  std::vector<TornadoBar> tornado_manufacturing;
-  std::vector<TornadoBar> tornado_with_nre;
+  std::vector<TornadoBar> tornado_manufacturing{};
+  std::vector<TornadoBar> tornado_with_nre{};
   PowerSummary power;
   HourlyCost hour;  ///< owning it, nominal
   Distribution usd_per_hour;
   double server_usd = 0.0;
   double server_rated_w = 0.0;
   CarbonReport carbon;
-  std::vector<std::string> findings;
+  std::vector<std::string> findings{};
 };
 
 /// A statement about two chips and how often it holds.
 struct Statement {
-  std::string text;
+  std::string text{};
   double probability = 0.0;
 };
 
@@ -62,7 +62,7 @@ struct ComparisonReport {
   Distribution manufacturing_ratio;  ///< first / second
   Distribution with_nre_ratio;
   Distribution against_purchase;  ///< first with NRE / second's purchase price
-  std::vector<Statement> statements;
+  std::vector<Statement> statements{};
   Distribution break_even_volume;   ///< first with NRE = 2/3 of second's purchase; infinity = never
   std::vector<TornadoBar> tornado;  ///< of against_purchase
 };

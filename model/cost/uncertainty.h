@@ -43,7 +43,7 @@ struct DrawOptions {
 
 /// One constant's effect on a result, all others at nominal.
 struct TornadoBar {
-  std::string constant;
+  std::string constant{};
   double at_low = 0.0;  ///< the constant's low value
   double at_high = 0.0;
   double result_low = 0.0;  ///< the result there

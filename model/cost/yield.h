@@ -41,7 +41,7 @@ struct SpareGroup {
 struct DefectMap {
   double critical_mm2 = 0.0;  ///< a defect here kills the die
   double repaired_mm2 = 0.0;  ///< memory arrays with redundant rows and columns: no defect kills
-  std::vector<SpareGroup> groups;
+  std::vector<SpareGroup> groups{};
   [[nodiscard]] double area_mm2() const;
 };
 

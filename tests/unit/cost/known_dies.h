@@ -25,7 +25,8 @@ inline config::ChipConfig gpu_chip(int cores, int tensor_units, int depth, doubl
   return chip;
 }
 
-/// 128 SMs x 4 tensor cores of 8x4x8, 48 MB of L2, 6 HBM sites, 12 NVLink3 (NVIDIA A100 whitepaper).
+/// 128 SMs x 4 tensor cores of 8x4x8, 48 MB of L2, 6 HBM sites, 12 NVLink3 (NVIDIA A100
+/// whitepaper).
 inline KnownDie ga100() {
   KnownDie die{gpu_chip(128, 4, 8, 64), {}, 826.0};
   die.chip.cache.size = Bytes(48 << 20);
@@ -39,7 +40,8 @@ inline KnownDie ga100() {
   return die;
 }
 
-/// 144 SMs x 4 tensor cores of 8x4x16, 60 MB of L2, 6 HBM sites, 18 NVLink4 (NVIDIA H100 whitepaper).
+/// 144 SMs x 4 tensor cores of 8x4x16, 60 MB of L2, 6 HBM sites, 18 NVLink4 (NVIDIA H100
+/// whitepaper).
 inline KnownDie gh100() {
   KnownDie die{gpu_chip(144, 4, 16, 128), {}, 814.0};
   die.chip.cache.size = Bytes(60 << 20);
@@ -72,8 +74,8 @@ inline KnownDie mi250_gcd() {
   return die;
 }
 
-/// One core with 4 systolic arrays of 128x128, 128 MiB of CMEM and 16 MiB of VMEM, 2048 vector lanes,
-/// 2 HBM stacks, 2 links (Jouppi et al., ISCA 2021).
+/// One core with 4 systolic arrays of 128x128, 128 MiB of CMEM and 16 MiB of VMEM, 2048 vector
+/// lanes, 2 HBM stacks, 2 links (Jouppi et al., ISCA 2021).
 inline KnownDie tpu_v4i(SramKind sram) {
   KnownDie die{{}, {}, 400.0};
   die.chip.cluster.count = 1;
@@ -83,7 +85,9 @@ inline KnownDie tpu_v4i(SramKind sram) {
   die.chip.core.matrix.rate = {{"bf16", 1.0}, {"int8", 1.0}};
   die.chip.core.vector.lanes = 2048;
   die.chip.core.scratch.size = Bytes(16 << 20);
-  die.chip.noc = {.kind = config::NocKind::kMesh, .rows = 1, .cols = 4};
+  die.chip.noc.kind = config::NocKind::kMesh;
+  die.chip.noc.rows = 1;
+  die.chip.noc.cols = 4;
   die.chip.links = {.kind = "ici", .count = 2, .bandwidth = BytesPerSecond(50e9)};
   die.chip.technology.process = "N7";
   die.chip.technology.pcie_generation = 3;
@@ -92,7 +96,8 @@ inline KnownDie tpu_v4i(SramKind sram) {
   return die;
 }
 
-/// 64 tiles with a 16x16x16 unit, about 500 MB of SRAM, 4 HBM2E sites, 12 x 400 GbE (Hot Chips 2024).
+/// 64 tiles with a 16x16x16 unit, about 500 MB of SRAM, 4 HBM2E sites, 12 x 400 GbE (Hot Chips
+/// 2024).
 inline KnownDie maia100(SramKind sram) {
   KnownDie die{{}, {}, 820.0};
   die.chip.cluster.count = 16;
@@ -102,7 +107,8 @@ inline KnownDie maia100(SramKind sram) {
   die.chip.core.matrix.rate = {{"bf16", 1.0}, {"mx8", 2.0}, {"int8", 2.0}};
   die.chip.core.vector.lanes = 128;
   die.chip.core.scratch.size = Bytes(3 << 20);
-  die.chip.noc = {.kind = config::NocKind::kMesh, .rows = 4, .cols = 4, .link_bytes_per_cycle = 256};
+  die.chip.noc.kind = config::NocKind::kMesh;
+  die.chip.noc.link_bytes_per_cycle = 256;
   die.chip.links = {.kind = "ethernet-400g", .count = 12, .bandwidth = BytesPerSecond(50e9)};
   die.chip.technology.process = "N5";
   die.chip.technology.pcie_generation = 5;

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "timing/gpu_fixture.h"
+#include "gpu_fixture.h"
 
 using namespace athena;
 using namespace athena::timing;
