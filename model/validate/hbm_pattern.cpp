@@ -24,8 +24,8 @@ std::uint64_t suffix(const std::string& name, std::string_view prefix) {
 
 const std::vector<std::string>& HbmPattern::known() {
   static const std::vector<std::string> kNames = {
-      "seq",        "seqmix21",    "triad",  "stride256", "stride1024", "stride4096",
-      "stride16384", "rand64", "rand512",   "rand2048",   "chase"};
+      "seq",         "seqmix21", "triad",   "stride256", "stride1024", "stride4096",
+      "stride16384", "rand64",   "rand512", "rand2048",  "chase"};
   return kNames;
 }
 

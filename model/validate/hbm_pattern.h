@@ -14,8 +14,8 @@ struct HbmAccess {
 };
 
 /// `seq`; `seqmix21` every third request a write; `triad` two read streams and a write stream;
-/// `strideN` 64 B every N bytes; `randN` random aligned chunks of N bytes in 64 B pieces; `chase` one
-/// random read at a time (the driver keeps one outstanding).
+/// `strideN` 64 B every N bytes; `randN` random aligned chunks of N bytes in 64 B pieces; `chase`
+/// one random read at a time (the driver keeps one outstanding).
 class HbmPattern {
  public:
   /// Throws InputError for an unknown name. `capacity` in bytes, a power of two or not.
@@ -28,7 +28,7 @@ class HbmPattern {
   enum class Kind { kSequential, kMixed, kTriad, kStride, kRandom, kChase };
   Kind kind_ = Kind::kSequential;
   std::uint64_t capacity_ = 0;
-  std::uint64_t step_ = 64;   // stride, or chunk of a random pattern
+  std::uint64_t step_ = 64;  // stride, or chunk of a random pattern
   std::uint64_t count_ = 0;
   std::uint64_t chunk_ = 0;
   std::uint64_t phase_ = 0;

@@ -1,0 +1,181 @@
+#include "validate/hbm_driver.h"
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+#include <vector>
+
+#include "base/rng.h"
+#include "timing/hbm_fast.h"
+#include "timing/hbm_queued.h"
+#include "validate/hbm_pattern.h"
+
+namespace athena::validate {
+namespace {
+
+using timing::HbmCompletion;
+using timing::HbmSpec;
+
+constexpr Bytes kRequest{64};
+
+double cpu_seconds() {
+  return static_cast<double>(std::clock()) / static_cast<double>(CLOCKS_PER_SEC);
+}
+
+/// Arrival times of an open loop.
+class Poisson {
+ public:
+  Poisson(const HbmSpec& spec, const HbmRun& run)
+      : rng_(run.seed * 2654435761U + 17),
+        mean_fs_(run.offered_load > 0.0
+                     ? static_cast<double>(kRequest.value()) / spec.peak().value() /
+                           run.offered_load * kFemtosecondsPerSecond
+                     : 0.0) {}
+  Time next() {
+    at_ += rng_.exponential(mean_fs_);
+    return Time(static_cast<std::int64_t>(at_));
+  }
+
+ private:
+  Rng rng_;
+  double mean_fs_ = 0.0;
+  double at_ = 0.0;
+};
+
+/// Sums over the requests behind the first tenth.
+class Meter {
+ public:
+  explicit Meter(std::uint64_t requests) : skip_(requests / 10), requests_(requests) {}
+
+  /// Requests in the order of their submission.
+  void latency(std::uint64_t index, bool write, Time arrival, Time accept, Time finish) {
+    if (index < skip_ || write) return;
+    read_ += static_cast<double>((finish - arrival).value());
+    control_ += static_cast<double>((finish - accept).value());
+    ++reads_;
+  }
+  /// Completions in the order of time.
+  void finished(Time at) {
+    if (++finished_ == skip_) begin_ = at;
+    end_ = std::max(end_, at);
+  }
+  void fill(HbmMeasured& result, const HbmSpec& spec) const {
+    constexpr double kFsPerNs = 1e6;
+    const double span = to_seconds(end_ - begin_).value();
+    result.bandwidth = static_cast<double>((requests_ - skip_)) *
+                       static_cast<double>(kRequest.value()) / span / spec.peak().value();
+    if (reads_ > 0) {
+      result.read_latency_ns = read_ / static_cast<double>(reads_) / kFsPerNs;
+      result.controller_latency_ns = control_ / static_cast<double>(reads_) / kFsPerNs;
+    }
+    result.simulated_s = to_seconds(end_).value();
+  }
+  [[nodiscard]] Time end() const { return end_; }
+  [[nodiscard]] std::uint64_t finished() const { return finished_; }
+
+ private:
+  std::uint64_t skip_ = 0, requests_ = 0, finished_ = 0, reads_ = 0;
+  Time begin_{0}, end_{0};
+  double read_ = 0.0, control_ = 0.0;
+};
+
+/// Completions that lie ahead, by tick: a ring, since none lies further ahead than a read takes.
+class Ahead {
+ public:
+  explicit Ahead(timing::Tick horizon) {
+    std::size_t size = 64;
+    while (size <= static_cast<std::size_t>(horizon)) size *= 2;
+    count_.resize(size, 0);
+  }
+  void add(timing::Tick at) { ++count_[index(at)]; }
+  std::uint32_t take(timing::Tick at) { return std::exchange(count_[index(at)], 0); }
+
+ private:
+  [[nodiscard]] std::size_t index(timing::Tick at) const {
+    return static_cast<std::size_t>(at) & (count_.size() - 1);
+  }
+  std::vector<std::uint32_t> count_;
+};
+
+}  // namespace
+
+HbmMeasured drive_queued(const HbmSpec& spec, const HbmRun& run) {
+  timing::HbmQueued memory(spec);
+  HbmPattern pattern(run.pattern, static_cast<std::uint64_t>(spec.capacity().value()), run.seed);
+  const timing::HbmTicks& ticks = memory.ticks();
+  const timing::Tick step = std::min(ticks.read_latency, ticks.write_latency);
+  Poisson poisson(spec, run);
+  Meter meter(run.requests);
+  Ahead ahead(2 * (ticks.read_latency + step));
+  const bool closed = run.offered_load <= 0.0;
+  const std::uint64_t window = pattern.chase() ? 1
+                                               : static_cast<std::uint64_t>(run.outstanding) *
+                                                     static_cast<std::uint64_t>(spec.channels());
+  std::uint64_t sent = 0;
+  const auto send = [&](Time at) {
+    const HbmAccess access = pattern.next();
+    memory.submit({access.address, kRequest, access.write, at, sent++});
+  };
+
+  const double started = cpu_seconds();
+  Time arrival = closed ? Time(0) : poisson.next();
+  if (closed) {
+    while (sent < std::min(window, run.requests)) send(Time(0));
+  }
+  for (timing::Tick now = 0; meter.finished() < run.requests; now += step) {
+    const Time until = ticks.time(now + step);
+    while (!closed && sent < run.requests && arrival < until) {
+      send(arrival);
+      arrival = poisson.next();
+    }
+    for (timing::Tick t = now; t < now + step; ++t) {
+      for (std::uint32_t n = ahead.take(t); n > 0; --n) {
+        meter.finished(ticks.time(t));
+        if (closed && sent < run.requests) send(ticks.time(t));
+      }
+    }
+    memory.advance(ticks.time(now + step - 1));
+    for (const HbmCompletion& done : memory.completions()) {
+      ahead.add(done.finish.value() / ticks.period.value());
+      meter.latency(done.tag, done.write, done.arrival, done.accept, done.finish);
+    }
+    memory.completions().clear();
+  }
+  HbmMeasured result;
+  result.cpu_s = cpu_seconds() - started;
+  meter.fill(result, spec);
+  result.counters = memory.counters(meter.end());
+  return result;
+}
+
+HbmMeasured drive_fast(const HbmSpec& spec, const HbmRun& run) {
+  timing::HbmFast memory(spec);
+  HbmPattern pattern(run.pattern, static_cast<std::uint64_t>(spec.capacity().value()), run.seed);
+  Poisson poisson(spec, run);
+  Meter meter(run.requests);
+  const bool closed = run.offered_load <= 0.0;
+  const std::uint64_t window = pattern.chase() ? 1
+                                               : static_cast<std::uint64_t>(run.outstanding) *
+                                                     static_cast<std::uint64_t>(spec.channels());
+  std::vector<Time> finish(closed ? window : 1, Time(0));
+  std::size_t at = 0;
+  Time now(0);
+  const double started = cpu_seconds();
+  for (std::uint64_t i = 0; i < run.requests; ++i) {
+    const HbmAccess access = pattern.next();
+    now = closed ? std::max(now, finish[at]) : poisson.next();
+    const Time done = memory.access(now, access.address, kRequest, access.write);
+    finish[at] = done;
+    if (++at == finish.size()) at = 0;
+    meter.finished(done);
+    meter.latency(i, access.write, now, now, done);
+  }
+  HbmMeasured result;
+  result.cpu_s = cpu_seconds() - started;
+  meter.fill(result, spec);
+  result.controller_latency_ns = 0.0;
+  result.counters = memory.counters(meter.end());
+  return result;
+}
+
+}  // namespace athena::validate
