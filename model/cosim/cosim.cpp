@@ -145,6 +145,10 @@ const std::vector<BlockCase>& block_cases() {
   static const std::vector<BlockCase> cases = [] {
     std::vector<BlockCase> all;
     add_systolic_cases(all);
+    add_softmax_cases(all);
+    add_dma_cases(all);
+    add_router_cases(all);
+    add_hbm_cases(all);
     return all;
   }();
   return cases;

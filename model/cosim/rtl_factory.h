@@ -6,6 +6,10 @@
 #include <vector>
 
 #include "cosim/rtl_block.h"
+#include "timing/dma_step.h"
+#include "timing/hbm_scheduler_step.h"
+#include "timing/router_step.h"
+#include "timing/softmax_step.h"
 #include "timing/systolic_step.h"
 
 namespace athena::cosim {
@@ -14,5 +18,14 @@ namespace athena::cosim {
 [[nodiscard]] std::vector<timing::SystolicRtlParams> systolic_variants();
 [[nodiscard]] std::unique_ptr<RtlBlock> make_rtl_systolic(const timing::SystolicRtlParams& params,
                                                           std::uint64_t seed);
+
+/// DMA engine with the default DmaRtlParams.
+[[nodiscard]] std::unique_ptr<RtlBlock> make_rtl_dma(std::uint64_t seed);
+/// Router with eight flits per virtual channel.
+[[nodiscard]] std::unique_ptr<RtlBlock> make_rtl_router(bool hold_packet, std::uint64_t seed);
+/// Scheduler with the default HbmSchedulerParams.
+[[nodiscard]] std::unique_ptr<RtlBlock> make_rtl_hbm(std::uint64_t seed);
+/// Softmax unit with the default SoftmaxRtlParams.
+[[nodiscard]] std::unique_ptr<RtlBlock> make_rtl_softmax(std::uint64_t seed);
 
 }  // namespace athena::cosim

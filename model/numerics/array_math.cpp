@@ -54,7 +54,11 @@ float add_flushed(float a, float b) {
   return tidy(tidy(a) + tidy(b));
 }
 float multiply_flushed(float a, float b) {
-  return tidy(tidy(a) * tidy(b));
+  // The double holds the product exactly: what lies below the normal range is flushed before
+  // rounding.
+  const double exact = static_cast<double>(tidy(a)) * static_cast<double>(tidy(b));
+  if (std::fabs(exact) < 0x1p-126) return std::copysign(0.0F, static_cast<float>(exact));
+  return tidy(static_cast<float>(exact));
 }
 
 float element_sum(std::span<const float> a, std::span<const float> b) {
