@@ -6,7 +6,7 @@
 #include <cmath>
 #include <deque>
 #include <map>
-#include <queue>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -22,164 +22,162 @@ std::size_t at(int i) {
 /// cut is one piece per further link.
 constexpr int kPieces = 32;
 
-class FabricRunner {
- public:
-  FabricRunner(FabricGraph& graph, const std::vector<FabricJob>& jobs, Forwarding forwarding)
-      : graph_(graph), jobs_(jobs), pieces_(forwarding == Forwarding::kPackets ? kPieces : 1) {
-    free_.resize(graph.links().size());
-    run_.carried.resize(graph.links().size());
-    run_.busy.resize(graph.links().size());
-    run_.finish.resize(jobs.size());
-    carried_.resize(graph.links().size());
-  }
-
-  FabricRun run() {
-    for (std::size_t j = 0; j < jobs_.size(); ++j) begin(j);
-    while (!agenda_.empty()) {
-      const Event e = agenda_.top();
-      agenda_.pop();
-      ++run_.events;
-      handle(e);
-    }
-    check_done();
-    for (std::size_t l = 0; l < carried_.size(); ++l)
-      run_.carried[l] = Bytes(std::llround(carried_[l]));
-    return std::move(run_);
-  }
-
- private:
-  /// A piece of message `message` reaches the node before link `hop` of its route.
-  struct Event {
-    std::int64_t when;
-    std::uint64_t order;
-    int message;
-    int hop;
-    int piece;
-    bool operator<(const Event& o) const {
-      return when != o.when ? when > o.when : order > o.order;
-    }
-  };
-  struct Message {
-    std::size_t job = 0;
-    int index = 0;           ///< in its schedule
-    int missing = 0;         ///< transfers that it still waits for
-    std::int64_t ready = 0;  ///< latest arrival that it waited for
-    const std::vector<int>* route = nullptr;
-    int arrived = 0;
-    bool done = false;
-  };
-
-  [[nodiscard]] const Transfer& transfer(const Message& m) const {
-    return jobs_[m.job].schedule.transfers[at(m.index)];
-  }
-  void put(std::int64_t when, int message, int hop, int piece) {
-    agenda_.push({when, order_++, message, hop, piece});
-  }
-
-  void begin(std::size_t j) {
-    const FabricJob& job = jobs_[j];
-    first_.push_back(static_cast<int>(messages_.size()));
-    for (std::size_t i = 0; i < job.schedule.transfers.size(); ++i) {
-      const Transfer& t = job.schedule.transfers[i];
-      Message m;
-      m.job = j;
-      m.index = static_cast<int>(i);
-      m.missing = t.waits_for;
-      m.route = &graph_.route(t.source, t.destination);
-      m.ready = job.start.value();
-      for (std::size_t r = 0; r < job.skew.size(); ++r)
-        if (job.schedule.ranks[r] == t.source) m.ready += job.skew[r].value();
-      messages_.push_back(m);
-    }
-    for (int id = first_.back(); id < static_cast<int>(messages_.size()); ++id)
-      if (messages_[at(id)].missing == 0) release(id);
-  }
-
-  void release(int id) {
-    const Message& m = messages_[at(id)];
-    put(m.ready + to_time(Seconds(transfer(m).delay)).value(), id, 0, 0);
-  }
-
-  void handle(const Event& e) {
-    Message& m = messages_[at(e.message)];
-    const Transfer& t = transfer(m);
-    if (e.hop == static_cast<int>(m.route->size())) {
-      if (++m.arrived == pieces_) complete(e.message, e.when);
-      return;
-    }
-    const int link = (*m.route)[at(e.hop)];
-    if (e.hop == 0 && e.piece == 0 && !enter_queue(e.message, m, link)) return;
-    const FabricLink& l = graph_.links()[at(link)];
-    const double bytes = t.bytes / pieces_;
-    const std::int64_t service = to_time(Seconds(bytes / l.rate)).value();
-    const std::int64_t start = std::max(e.when, free_[at(link)]);
-    free_[at(link)] = start + service;
-    carried_[at(link)] += bytes;
-    run_.busy[at(link)] += Time(service);
-    put(start + service + to_time(Seconds(l.latency)).value(), e.message, e.hop + 1, e.piece);
-    // The next piece queues when this one has left: jobs that share a first link take turns there.
-    if (e.hop != 0) return;
-    if (e.piece + 1 < pieces_) {
-      put(start + service, e.message, 0, e.piece + 1);
-    } else {
-      leave_queue(m, link, start + service);
-    }
-  }
-
-  /// Messages of one job leave over a first link in the order in which they became ready: a rank
-  /// has one queue per link. False: others are ahead, the message will be called again.
-  bool enter_queue(int id, const Message& m, int link) {
-    auto& queue = queues_[{m.job, link}];
-    if (!queue.empty() && queue.front() == id) return true;
-    queue.push_back(id);
-    return queue.size() == 1;
-  }
-  void leave_queue(const Message& m, int link, std::int64_t when) {
-    auto& queue = queues_[{m.job, link}];
-    queue.pop_front();
-    if (!queue.empty()) put(when, queue.front(), 0, 0);
-  }
-
-  void complete(int id, std::int64_t when) {
-    Message& m = messages_[at(id)];
-    m.done = true;
-    const FabricJob& job = jobs_[m.job];
-    const std::int64_t end = when + to_time(Seconds(job.schedule.finish_delay)).value();
-    run_.finish[m.job] = std::max(run_.finish[m.job], Time(end));
-    for (const int next : transfer(m).unlocks) {
-      const int other = first_[m.job] + next;
-      Message& waiting = messages_[at(other)];
-      waiting.ready = std::max(waiting.ready, when);
-      if (--waiting.missing == 0) release(other);
-    }
-  }
-
-  void check_done() const {
-    std::vector<std::string> stuck;
-    for (const Message& m : messages_) {
-      if (m.done || stuck.size() >= 8) continue;
-      const Transfer& t = transfer(m);
-      stuck.push_back(
-          fmt::format("chip {} of '{}' waits for {} arrivals before it sends to chip {}", t.source,
-                      jobs_[m.job].schedule.title, m.missing, t.destination));
-    }
-    if (!stuck.empty()) throw Contradiction("collectives that never end: " + join(stuck, "; "));
-  }
-
-  FabricGraph& graph_;
-  const std::vector<FabricJob>& jobs_;
-  int pieces_;
-  std::priority_queue<Event> agenda_;
-  std::uint64_t order_ = 0;
-  std::vector<std::int64_t> free_;
-  std::vector<double> carried_;
-  std::vector<Message> messages_;
-  std::vector<int> first_;
-  std::map<std::pair<std::size_t, int>, std::deque<int>> queues_;
-  FabricRun run_;
-};
-
 }  // namespace
+
+FabricEngine::FabricEngine(FabricGraph& graph, Forwarding forwarding)
+    : graph_(graph), pieces_(forwarding == Forwarding::kPackets ? kPieces : 1) {
+  free_.resize(graph.links().size());
+  carried_.resize(graph.links().size());
+  busy_.resize(graph.links().size());
+}
+
+const Transfer& FabricEngine::transfer(const Message& m) const {
+  return schedules_[at(m.job)].transfers[at(m.index)];
+}
+
+void FabricEngine::put(std::int64_t when, int message, int hop, int piece) {
+  agenda_.push({when, order_++, message, hop, piece});
+}
+
+int FabricEngine::add(CollectiveSchedule schedule) {
+  const int job = static_cast<int>(schedules_.size());
+  schedules_.push_back(std::move(schedule));
+  const CollectiveSchedule& s = schedules_.back();
+  std::map<int, int> index;
+  for (std::size_t r = 0; r < s.ranks.size(); ++r) index[s.ranks[r]] = static_cast<int>(r);
+  first_.push_back(static_cast<int>(messages_.size()));
+  open_.push_back(static_cast<int>(s.transfers.size()));
+  ranks_.emplace_back(s.ranks.size());
+  for (std::size_t i = 0; i < s.transfers.size(); ++i) {
+    const Transfer& t = s.transfers[i];
+    Message m;
+    m.job = job;
+    m.index = static_cast<int>(i);
+    m.missing = t.waits_for + 1;
+    m.route = &graph_.route(t.source, t.destination);
+    m.sender = index.at(t.source);
+    m.receiver = index.at(t.destination);
+    ++ranks_.back()[at(m.sender)].open;
+    ++ranks_.back()[at(m.receiver)].open;
+    messages_.push_back(m);
+  }
+  return job;
+}
+
+void FabricEngine::join(int job, int rank, Time when) {
+  Rank& r = ranks_[at(job)][at(rank)];
+  if (r.joined)
+    throw InternalError(fmt::format("rank {} enters '{}' twice", rank, schedules_[at(job)].title));
+  r.joined = true;
+  r.last = when.value();
+  const int end =
+      at(job) + 1 < first_.size() ? first_[at(job) + 1] : static_cast<int>(messages_.size());
+  for (int id = first_[at(job)]; id < end; ++id)
+    if (messages_[at(id)].sender == rank) satisfy(id, when.value());
+  if (r.open == 0) finished_.push_back({job, rank, when});
+}
+
+void FabricEngine::satisfy(int id, std::int64_t when) {
+  Message& m = messages_[at(id)];
+  m.ready = std::max(m.ready, when);
+  if (--m.missing == 0) put(m.ready + to_time(Seconds(transfer(m).delay)).value(), id, 0, 0);
+}
+
+void FabricEngine::run_until(Time when) {
+  while (!agenda_.empty() && agenda_.top().when <= when.value()) {
+    const Event e = agenda_.top();
+    agenda_.pop();
+    ++events_;
+    handle(e);
+  }
+}
+
+void FabricEngine::handle(const Event& e) {
+  Message& m = messages_[at(e.message)];
+  if (e.hop == static_cast<int>(m.route->size())) {
+    if (++m.arrived == pieces_) complete(e.message, e.when);
+    return;
+  }
+  const int link = (*m.route)[at(e.hop)];
+  if (e.hop == 0 && e.piece == 0 && !enter_queue(e.message, m, link)) return;
+  const FabricLink& l = graph_.links()[at(link)];
+  const double bytes = transfer(m).bytes / pieces_;
+  const std::int64_t service = to_time(Seconds(bytes / l.rate)).value();
+  const std::int64_t start = std::max(e.when, free_[at(link)]);
+  free_[at(link)] = start + service;
+  carried_[at(link)] += bytes;
+  busy_[at(link)] += Time(service);
+  put(start + service + to_time(Seconds(l.latency)).value(), e.message, e.hop + 1, e.piece);
+  // The next piece queues when this one has left: jobs that share a first link take turns there.
+  if (e.hop != 0) return;
+  if (e.piece + 1 < pieces_) {
+    put(start + service, e.message, 0, e.piece + 1);
+  } else {
+    leave_queue(m, link, start + service);
+  }
+}
+
+/// Messages of one job leave over a first link in the order in which they became ready: a rank has
+/// one queue per link. False: others are ahead, the message will be called again.
+bool FabricEngine::enter_queue(int id, const Message& m, int link) {
+  auto& queue = queues_[{m.job, link}];
+  if (!queue.empty() && queue.front() == id) return true;
+  queue.push_back(id);
+  return queue.size() == 1;
+}
+
+void FabricEngine::leave_queue(const Message& m, int link, std::int64_t when) {
+  const auto place = queues_.find({m.job, link});
+  place->second.pop_front();
+  if (place->second.empty()) {
+    queues_.erase(place);
+  } else {
+    put(when, place->second.front(), 0, 0);
+  }
+}
+
+void FabricEngine::complete(int id, std::int64_t when) {
+  const Message m = messages_[at(id)];
+  messages_[at(id)].done = true;
+  --open_[at(m.job)];
+  for (const int next : transfer(m).unlocks) satisfy(first_[at(m.job)] + next, when);
+  close(m, m.sender, when);
+  close(m, m.receiver, when);
+}
+
+void FabricEngine::close(const Message& m, int rank, std::int64_t when) {
+  Rank& r = ranks_[at(m.job)][at(rank)];
+  r.last = std::max(r.last, when);
+  if (--r.open > 0) return;
+  const Time delay = to_time(Seconds(schedules_[at(m.job)].finish_delay));
+  finished_.push_back({m.job, rank, Time(r.last) + delay});
+}
+
+std::vector<RankFinish> FabricEngine::take_finished() {
+  return std::exchange(finished_, {});
+}
+
+std::vector<Bytes> FabricEngine::carried() const {
+  std::vector<Bytes> bytes;
+  for (const double c : carried_) bytes.emplace_back(std::llround(c));
+  return bytes;
+}
+
+std::vector<std::string> FabricEngine::waiting(std::size_t limit) const {
+  std::vector<std::string> lines;
+  for (std::size_t j = 0; j < schedules_.size(); ++j)
+    for (std::size_t r = 0; r < ranks_[j].size() && lines.size() < limit; ++r)
+      if (open_[j] > 0 && !ranks_[j][r].joined)
+        lines.push_back(fmt::format("'{}' waits for chip {}, which never entered it",
+                                    schedules_[j].title, schedules_[j].ranks[r]));
+  for (const Message& m : messages_) {
+    if (m.done || lines.size() >= limit || !ranks_[at(m.job)][at(m.sender)].joined) continue;
+    const Transfer& t = transfer(m);
+    lines.push_back(fmt::format("chip {} of '{}' waits for {} arrivals before it sends to chip {}",
+                                t.source, schedules_[at(m.job)].title, m.missing, t.destination));
+  }
+  return lines;
+}
 
 void FabricGraph::connect(int a, int b, double rate, double latency) {
   links_.push_back({a, b, rate, latency});
@@ -243,7 +241,23 @@ const std::vector<int>& FabricGraph::route(int from, int to) {
 
 FabricRun run_on_fabric(FabricGraph& graph, const std::vector<FabricJob>& jobs,
                         Forwarding forwarding) {
-  return FabricRunner(graph, jobs, forwarding).run();
+  FabricEngine engine(graph, forwarding);
+  for (const FabricJob& job : jobs) {
+    const int id = engine.add(job.schedule);
+    for (std::size_t r = 0; r < job.schedule.ranks.size(); ++r)
+      engine.join(id, static_cast<int>(r), job.start + (job.skew.empty() ? Time(0) : job.skew[r]));
+  }
+  while (!engine.idle()) engine.run_until(engine.next());
+  const auto stuck = engine.waiting(8);
+  if (!stuck.empty()) throw Contradiction("collectives that never end: " + join(stuck, "; "));
+  FabricRun run;
+  run.finish.resize(jobs.size());
+  for (const RankFinish& f : engine.take_finished())
+    run.finish[at(f.job)] = std::max(run.finish[at(f.job)], f.when);
+  run.carried = engine.carried();
+  run.busy = engine.busy();
+  run.events = engine.events();
+  return run;
 }
 
 }  // namespace athena::timing

@@ -3,7 +3,11 @@
 /// a link at the same time shares it. For several collectives at once, stragglers and rank skew;
 /// one collective on an idle fabric agrees with the closed form (a test).
 #include <cstdint>
+#include <deque>
+#include <map>
+#include <queue>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/units.h"
@@ -57,7 +61,97 @@ struct FabricJob {
   CollectiveSchedule schedule;
   Time start{0};
   /// Extra delay per rank, in the order of schedule.ranks; empty = none.
-  std::vector<Time> skew;
+  std::vector<Time> skew{};
+};
+
+/// A rank that has sent and received all its messages of a job.
+struct RankFinish {
+  int job = 0;
+  int rank = 0;  ///< index into the job's schedule.ranks
+  Time when{0};
+};
+
+/// The links as servers, fed with jobs while time goes on. Events are handled in time order; the
+/// owner decides how far (a SystemC module up to the present, run_on_fabric to the end).
+class FabricEngine {
+ public:
+  /// `graph` must outlive this object.
+  explicit FabricEngine(FabricGraph& graph, Forwarding forwarding = Forwarding::kPackets);
+
+  /// Adds a collective whose ranks have not arrived yet; returns its number.
+  int add(CollectiveSchedule schedule);
+  /// Rank `rank` (index) of the job begins at `when`, not before the latest event handled. Throws
+  /// InternalError when it has joined already.
+  void join(int job, int rank, Time when);
+
+  /// Time of the next event, or nothing.
+  [[nodiscard]] bool idle() const { return agenda_.empty(); }
+  [[nodiscard]] Time next() const { return Time(agenda_.top().when); }
+  /// Handles all events up to and including `when`.
+  void run_until(Time when);
+  /// Ranks that finished since the last call, in order of time.
+  [[nodiscard]] std::vector<RankFinish> take_finished();
+
+  [[nodiscard]] bool done(int job) const { return open_[static_cast<std::size_t>(job)] == 0; }
+  /// Who waits for whom, one line per unfinished message (at most `limit`) or absent rank; empty
+  /// when all is done.
+  [[nodiscard]] std::vector<std::string> waiting(std::size_t limit) const;
+  [[nodiscard]] std::vector<Bytes> carried() const;
+  [[nodiscard]] const std::vector<Time>& busy() const { return busy_; }
+  [[nodiscard]] std::int64_t events() const { return events_; }
+
+ private:
+  /// A piece of message `message` reaches the node before link `hop` of its route.
+  struct Event {
+    std::int64_t when;
+    std::uint64_t order;
+    int message;
+    int hop;
+    int piece;
+    bool operator<(const Event& o) const {
+      return when != o.when ? when > o.when : order > o.order;
+    }
+  };
+  struct Message {
+    int job = 0;
+    int index = 0;           ///< in its schedule
+    int missing = 0;         ///< arrivals, and the sender's joining, that it still waits for
+    std::int64_t ready = 0;  ///< latest of those so far
+    const std::vector<int>* route = nullptr;
+    int sender = 0;    ///< rank index
+    int receiver = 0;  ///< rank index
+    int arrived = 0;   ///< pieces
+    bool done = false;
+  };
+  struct Rank {
+    bool joined = false;
+    int open = 0;  ///< messages that it still has to send or receive
+    std::int64_t last = 0;
+  };
+  [[nodiscard]] const Transfer& transfer(const Message& m) const;
+  void put(std::int64_t when, int message, int hop, int piece);
+  void satisfy(int id, std::int64_t when);
+  void handle(const Event& event);
+  bool enter_queue(int id, const Message& message, int link);
+  void leave_queue(const Message& message, int link, std::int64_t when);
+  void complete(int id, std::int64_t when);
+  void close(const Message& message, int rank, std::int64_t when);
+
+  FabricGraph& graph_;
+  int pieces_;
+  std::priority_queue<Event> agenda_;
+  std::uint64_t order_ = 0;
+  std::int64_t events_ = 0;
+  std::vector<std::int64_t> free_;
+  std::vector<double> carried_;
+  std::vector<Time> busy_;
+  std::vector<CollectiveSchedule> schedules_;
+  std::vector<int> first_;                ///< per job: its first message
+  std::vector<int> open_;                 ///< per job: messages under way or waiting
+  std::vector<std::vector<Rank>> ranks_;  ///< per job
+  std::vector<Message> messages_;
+  std::map<std::pair<int, int>, std::deque<int>> queues_;  ///< per (job, first link)
+  std::vector<RankFinish> finished_;
 };
 
 struct FabricRun {
