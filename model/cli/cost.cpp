@@ -56,11 +56,10 @@ SplitSets split_sets(const std::vector<std::string>& sets, bool for_vs) {
   return out;
 }
 
-cost::CostSubject subject_of(const std::string& name, const SplitSets& sets) {
-  cost::CostSubject subject;
-  subject.chip = config::load<config::ChipConfig>(name, "chips", sets.chip);
-  subject.product = cost::load_product(subject.chip, sets.product);
-  return subject;
+cost::CostSubject subject_of(const std::string& name, const SplitSets& sets,
+                             const cost::Constants& constants) {
+  return cost::make_subject(config::load<config::ChipConfig>(name, "chips", sets.chip), constants,
+                            sets.product);
 }
 
 std::string dollars(double value) {
@@ -260,9 +259,11 @@ void run_cost(const Options& options, Session& session) {
   check_breakdowns(options.breakdown);
   const cost::ReportOptions settings = report_options(options);
   cost::Constants constants = cost::Constants::load(options.constants);
-  const cost::CostSubject subject = subject_of(options.chip, split_sets(options.sets, false));
+  const cost::CostSubject subject =
+      subject_of(options.chip, split_sets(options.sets, false), constants);
   std::optional<cost::CostSubject> other;
-  if (!options.vs.empty()) other = subject_of(options.vs, split_sets(options.sets, true));
+  if (!options.vs.empty())
+    other = subject_of(options.vs, split_sets(options.sets, true), constants);
   const cost::CostReport report =
       cost::cost_report(subject, other ? &*other : nullptr, constants, settings);
 

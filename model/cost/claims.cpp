@@ -50,11 +50,8 @@ ClaimFigure spread(std::string what, const Distribution& d, std::string unit) {
   return {std::move(what), d.p5, d.nominal, d.p95, std::move(unit)};
 }
 
-CostSubject load_subject(const std::string& chip) {
-  CostSubject subject;
-  subject.chip = config::load<config::ChipConfig>(chip, "chips");
-  subject.product = load_product(subject.chip);
-  return subject;
+CostSubject load_subject(const std::string& chip, const Constants& constants) {
+  return make_subject(config::load<config::ChipConfig>(chip, "chips"), constants);
 }
 
 namespace {

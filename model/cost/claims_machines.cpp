@@ -41,7 +41,7 @@ struct PackageFacts {
 };
 
 PackageFacts package_of(Context& context, const std::string& chip) {
-  const CostSubject subject = load_subject(chip);
+  const CostSubject subject = load_subject(chip, context.constants);
   ReportOptions options;
   options.draws = context.draws;
   PackageFacts facts;
@@ -185,7 +185,7 @@ ClaimRow cowos_row(Context& context) {
   row.id = "cowos";
   row.claim = "H100 supply meets half of demand, limited by CoWoS";
   row.source = "press, 2023";
-  const CostSubject subject = load_subject(context.plan.cowos);
+  const CostSubject subject = load_subject(context.plan.cowos, context.constants);
   const CostModel model(subject.chip, subject.product, context.constants, {});
   const double per_wafer = model.interposers_per_wafer();
   std::vector<std::size_t> used;

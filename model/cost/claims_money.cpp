@@ -63,7 +63,7 @@ std::string batch_text(double batch) {
 /// Price per used hour of the chip that the query ran on.
 Distribution hour_cost(Context& context) {
   const auto system = config::load<config::SystemConfig>(context.plan.query.on, "systems");
-  const CostSubject subject = load_subject(system.chip);
+  const CostSubject subject = load_subject(system.chip, context.constants);
   ReportOptions options;
   options.draws = context.draws;
   const CostReport report = cost_report(subject, nullptr, context.constants, options);
@@ -133,8 +133,8 @@ ClaimRow batched_row(const Context& context, const std::vector<QueryPoint>& poin
 }  // namespace
 
 ClaimRow third_cheaper(Context& context) {
-  const CostSubject ours = load_subject(context.plan.third_cheaper.at(0));
-  const CostSubject rival = load_subject(context.plan.third_cheaper.at(1));
+  const CostSubject ours = load_subject(context.plan.third_cheaper.at(0), context.constants);
+  const CostSubject rival = load_subject(context.plan.third_cheaper.at(1), context.constants);
   ReportOptions options;
   options.draws = context.draws;
   const CostReport report = cost_report(ours, &rival, context.constants, options);

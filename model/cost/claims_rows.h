@@ -25,7 +25,7 @@ struct Context {
 [[nodiscard]] ClaimFigure exact(std::string what, double value, std::string unit);
 [[nodiscard]] ClaimFigure spread(std::string what, const Distribution& d, std::string unit);
 
-[[nodiscard]] CostSubject load_subject(const std::string& chip);
+[[nodiscard]] CostSubject load_subject(const std::string& chip, const Constants& constants);
 
 // Money: claims_money.cpp
 [[nodiscard]] ClaimRow third_cheaper(Context& context);

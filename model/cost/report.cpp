@@ -216,6 +216,33 @@ ComparisonReport compare(const Prepared& a, const Prepared& b,
 
 }  // namespace
 
+CostSubject make_subject(const config::ChipConfig& chip, const Constants& constants,
+                         const std::vector<std::string>& product_sets) {
+  CostSubject subject{chip, load_product(chip, product_sets)};
+  const std::vector<std::string> shipped = config::list_documents("chips");
+  if (std::find(shipped.begin(), shipped.end(), chip.name) == shipped.end()) return subject;
+  const auto original = config::load<config::ChipConfig>(chip.name, "chips");
+  const double published = chip.technology.die_area.value();
+  const bool own_area = original.technology.die_area.value() != published ||
+                        original.technology.process != chip.technology.process;
+  if (published <= 0.0 || own_area) return subject;
+  const Values nominal = constants.nominal();
+  const auto modelled = [&](const config::ChipConfig& config) {
+    return AreaModel(config, subject.product.area, config.technology.process, constants)
+        .total_mm2(nominal);
+  };
+  const double grown = modelled(chip) - modelled(original);
+  if (std::abs(grown) < 1e-9) return subject;
+  const double scale = std::max(published + grown, 1.0) / published;
+  subject.chip.technology.die_area = SquareMm(published * scale);
+  for (DieConfig& die : subject.product.dies) {
+    if (!die.from_chip) continue;
+    die.area = die.area * scale;
+    die.width_mm = 0.0;  // the published sides no longer hold
+  }
+  return subject;
+}
+
 CostReport cost_report(const CostSubject& subject, const CostSubject* other, Constants& constants,
                        const ReportOptions& options) {
   const OwnershipModel ownership(constants);

@@ -84,6 +84,13 @@ struct CostSubject {
   ProductConfig product;
 };
 
+/// The subject for a resolved chip. Where the chip ships with a published die area and was changed
+/// since (--set, a sweep), the area grows by the modelled difference between the two, so that a
+/// larger scratchpad costs silicon although the published figure knows nothing of it. A changed
+/// die_area is taken as it is. `product_sets` override keys of the product.
+[[nodiscard]] CostSubject make_subject(const config::ChipConfig& chip, const Constants& constants,
+                                       const std::vector<std::string>& product_sets = {});
+
 /// Computes the report of one chip, or of two under the same draws. `constants` gains the purchase
 /// prices of the products.
 [[nodiscard]] CostReport cost_report(const CostSubject& subject, const CostSubject* other,

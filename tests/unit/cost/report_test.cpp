@@ -90,3 +90,19 @@ TEST_CASE("the JSON has the keys that scripts rely on", "[report]") {
   const auto nominal = nominal_cost_json(athena_chip(), constants);
   CHECK(nominal["manufacturing_usd"]["nominal"] == json["manufacturing_usd"]["nominal"]);
 }
+
+TEST_CASE("a changed chip costs the silicon of the change", "[report]") {
+  const Constants constants = Constants::load();
+  const auto shipped = config::load<config::ChipConfig>("athena", "chips");
+  const CostSubject base = make_subject(shipped, constants);
+  CHECK(base.chip.technology.die_area.value() == shipped.technology.die_area.value());
+  config::ChipConfig larger = shipped;
+  larger.core.scratch.size = larger.core.scratch.size * 2;
+  const double grown = make_subject(larger, constants).chip.technology.die_area.value();
+  // 64 cores x 3 MiB more x 8 bit x 0.065 um2 x 0.778
+  const double expected = 64 * 3.0 * 1048576 * 8 * 0.065e-6 * 0.778;
+  CHECK(grown - shipped.technology.die_area.value() == Approx(expected).epsilon(0.01));
+  config::ChipConfig named = larger;
+  named.technology.die_area = SquareMm(500);
+  CHECK(make_subject(named, constants).chip.technology.die_area.value() == 500.0);
+}
