@@ -152,7 +152,7 @@ void check_integer_fits(bool fits, const Node& node, const std::string& path) {
 
 std::string write_number(double value, const Constraint& constraint) {
   const std::string text = format_number(value);
-  return constraint.unit.empty() ? text : text + " " + constraint.unit;
+  return constraint.unit.empty() ? text : fmt::format("{} {}", text, constraint.unit);
 }
 
 const std::vector<std::string>& dtype_words() {

@@ -46,6 +46,13 @@ std::vector<std::string> StructSchema::keys() const {
   return out;
 }
 
+void StructSchema::add(std::string_view key, std::string_view doc, std::ptrdiff_t offset,
+                       const MemberAccess& access, std::initializer_list<const Option*> options) {
+  Field field{std::string(key), std::string(doc), access.type(), {}, offset, &access};
+  for (const Option* option : options) refine(field.constraint, *option);
+  fields_.push_back(std::move(field));
+}
+
 std::string StructSchema::violation(const void* object) const {
   for (const auto& rule : checks_) {
     std::string sentence = rule(object);

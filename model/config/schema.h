@@ -1,7 +1,9 @@
 #pragma once
 /// One table per struct: key, member, doc, range. The table drives loading, checking, defaults,
 /// `explain`, the JSON Schema of editors and the reference page.
+#include <cstddef>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,14 +16,40 @@
 
 namespace athena::config {
 
+/// What a field needs of its member's type, without the type. One set per type, not per field:
+/// tables are long, and code per field would make them slow to compile.
+struct MemberAccess {
+  ValueType (*type)();
+  void (*read)(const Node&, const std::string& path, const Constraint&, void* member);
+  Node (*write)(const void* member, const Constraint&);
+};
+
+template <class M>
+inline constexpr MemberAccess kMemberAccess{
+    [] { return Codec<M>::type(); },
+    [](const Node& node, const std::string& path, const Constraint& constraint, void* member) {
+      Codec<M>::read(node, path, constraint, *static_cast<M*>(member));
+    },
+    [](const void* member, const Constraint& constraint) {
+      return Codec<M>::write(*static_cast<const M*>(member), constraint);
+    }};
+
 /// One key of a struct.
 struct Field {
   std::string key;
   std::string doc;
   ValueType type;
   Constraint constraint;
-  std::function<void(const Node&, const std::string& path, void* object)> read;
-  std::function<Node(const void* object)> write;
+  std::ptrdiff_t offset = 0;  ///< of the member in the struct, bytes
+  const MemberAccess* access = nullptr;
+
+  /// Reads `node` into the member of the struct at `object`; `path` names it in errors.
+  void read(const Node& node, const std::string& path, void* object) const {
+    access->read(node, path, constraint, static_cast<char*>(object) + offset);
+  }
+  [[nodiscard]] Node write(const void* object) const {
+    return access->write(static_cast<const char*>(object) + offset, constraint);
+  }
 };
 
 /// The table of one struct, without its C++ type.
@@ -40,6 +68,9 @@ class StructSchema {
  private:
   template <class T>
   friend class SchemaBuilder;
+  void add(std::string_view key, std::string_view doc, std::ptrdiff_t offset,
+           const MemberAccess& access, std::initializer_list<const Option*> options);
+
   std::string name_;
   std::string doc_;
   std::vector<Field> fields_;
@@ -59,18 +90,13 @@ class SchemaBuilder {
   }
 
   /// A key bound to a member. Its default is what a fresh T holds.
-  template <class M, class... Options>
-  SchemaBuilder& field(std::string key, M T::*member, std::string doc, const Options&... options) {
-    Field out{std::move(key), std::move(doc), Codec<M>::type(), {}, {}, {}};
-    (options(out.constraint), ...);
-    const Constraint constraint = out.constraint;
-    out.read = [member, constraint](const Node& node, const std::string& path, void* object) {
-      Codec<M>::read(node, path, constraint, static_cast<T*>(object)->*member);
-    };
-    out.write = [member, constraint](const void* object) {
-      return Codec<M>::write(static_cast<const T*>(object)->*member, constraint);
-    };
-    schema_.fields_.push_back(std::move(out));
+  template <class M>
+  SchemaBuilder& field(std::string_view key, M T::*member, std::string_view doc,
+                       const Option& first = kNoOption, const Option& second = kNoOption,
+                       const Option& third = kNoOption, const Option& fourth = kNoOption) {
+    const char* const base = reinterpret_cast<const char*>(&sample_);
+    const char* const place = reinterpret_cast<const char*>(&(sample_.*member));
+    schema_.add(key, doc, place - base, kMemberAccess<M>, {&first, &second, &third, &fourth});
     return *this;
   }
 
@@ -85,6 +111,7 @@ class SchemaBuilder {
   [[nodiscard]] StructSchema build() { return std::move(schema_); }
 
  private:
+  T sample_{};  ///< tells where the members stand
   StructSchema schema_;
 };
 

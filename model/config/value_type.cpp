@@ -20,27 +20,42 @@ const ValueType& leaf(const ValueType& type) {
 std::string limit_text(double value, const ValueType& type, const Constraint& constraint) {
   if (type.form == Form::kQuantity) return format_quantity(value, *type.dimension);
   const std::string number = format_number(value);
-  return constraint.unit.empty() ? number : number + " " + constraint.unit;
+  return constraint.unit.empty() ? number : fmt::format("{} {}", number, constraint.unit);
 }
 
 }  // namespace
 
+const Option kNoOption{};
+
+void refine(Constraint& constraint, const Option& option) {
+  if (option.min) {
+    constraint.min = option.min;
+    constraint.above_min = option.above_min;
+  }
+  if (option.max) constraint.max = option.max;
+  if (option.required) constraint.required = true;
+  if (!option.unit.empty()) constraint.unit = option.unit;
+  if (option.min_items > 0) constraint.min_items = option.min_items;
+  if (option.max_items) constraint.max_items = option.max_items;
+}
+
 Option range(double low, double high) {
-  return [low, high](Constraint& c) {
-    c.min = low;
-    c.max = high;
-  };
+  Option out;
+  out.min = low;
+  out.max = high;
+  return out;
 }
 
 Option at_least(double low) {
-  return [low](Constraint& c) { c.min = low; };
+  Option out;
+  out.min = low;
+  return out;
 }
 
 Option positive() {
-  return [](Constraint& c) {
-    c.min = 0.0;
-    c.above_min = true;
-  };
+  Option out = at_least(0.0);
+  out.above_min = true;
+  return out;
 }
 
 Option not_negative() {
@@ -52,18 +67,22 @@ Option fraction() {
 }
 
 Option required() {
-  return [](Constraint& c) { c.required = true; };
+  Option out;
+  out.required = true;
+  return out;
 }
 
-Option unit(std::string text) {
-  return [text = std::move(text)](Constraint& c) { c.unit = text; };
+Option unit(std::string_view text) {
+  Option out;
+  out.unit = text;
+  return out;
 }
 
 Option items(std::size_t low, std::optional<std::size_t> high) {
-  return [low, high](Constraint& c) {
-    c.min_items = low;
-    c.max_items = high;
-  };
+  Option out;
+  out.min_items = low;
+  out.max_items = high;
+  return out;
 }
 
 std::string type_text(const ValueType& type, const Constraint& constraint) {
@@ -73,7 +92,7 @@ std::string type_text(const ValueType& type, const Constraint& constraint) {
     case Form::kInteger:
       return "whole number";
     case Form::kNumber:
-      return constraint.unit.empty() ? "number" : "number of " + constraint.unit;
+      return constraint.unit.empty() ? "number" : fmt::format("number of {}", constraint.unit);
     case Form::kText:
       return "text";
     case Form::kQuantity:

@@ -49,8 +49,14 @@ struct Constraint {
   std::optional<std::size_t> max_items;
 };
 
-/// Refines a constraint; given after the doc of a field.
-using Option = std::function<void(Constraint&)>;
+/// A part of a constraint; given after the doc of a field. Parts that say nothing change nothing.
+using Option = Constraint;
+
+/// Says nothing.
+extern const Option kNoOption;
+
+/// `constraint` with what `option` says.
+void refine(Constraint& constraint, const Option& option);
 
 /// From low to high, both included, in base units.
 [[nodiscard]] Option range(double low, double high);
@@ -72,7 +78,8 @@ template <class Tag, class Rep>
 /// The key has no default.
 [[nodiscard]] Option required();
 /// A plain number written with this compound unit: unit("pJ/bit") reads "3.9 pJ/bit" as 3.9.
-[[nodiscard]] Option unit(std::string text);
+/// The text must outlive the table (a literal does).
+[[nodiscard]] Option unit(std::string_view text);
 /// Number of items of a list.
 [[nodiscard]] Option items(std::size_t low, std::optional<std::size_t> high = std::nullopt);
 
