@@ -52,6 +52,16 @@ std::int64_t query(const std::string& file, const char* sql) {
   return value;
 }
 
+/// Until the store has more than this many rows (or half a minute has gone: the checks then say
+/// so).
+void wait_for_rows(const std::string& store, std::int64_t rows) {
+  for (int tries = 0; tries < 6000; ++tries) {
+    if (access(store.c_str(), F_OK) == 0 && query(store, "SELECT count(*) FROM points") > rows)
+      return;
+    usleep(5000);
+  }
+}
+
 std::string integrity(const std::string& file) {
   sqlite3* db = nullptr;
   REQUIRE(sqlite3_open(file.c_str(), &db) == SQLITE_OK);
@@ -75,12 +85,18 @@ TEST_CASE("twenty kills of parent and workers cost nothing but time") {
   CHECK(json_of(calm)["points"] == 1600);
   const std::string expected = table(dir.root(), "calm/sweep");
 
+  const std::string store = dir.path("killed/points.sqlite");
   Rng rng(20);
   std::int64_t known = 0;
   std::vector<std::string> command = {"space.yaml", "--out", "killed/sweep", "--jobs", "2"};
   for (int kill_number = 0; kill_number < 20; ++kill_number) {
     const pid_t parent = start_probe(dir.root(), command);
-    usleep(static_cast<useconds_t>(20000 + rng.below(100000)));
+    // Some die while they start, the others once they have got on by a random number of points.
+    if (kill_number % 4 == 3) {
+      usleep(static_cast<useconds_t>(rng.below(100000)));
+    } else {
+      wait_for_rows(store, known + static_cast<std::int64_t>(rng.below(60)));
+    }
     if (kill_number % 2 == 0) {
       ::kill(parent, SIGKILL);
       CHECK(wait_probe(parent) == 128 + SIGKILL);
@@ -91,7 +107,6 @@ TEST_CASE("twenty kills of parent and workers cost nothing but time") {
       wait_probe(parent);
     }
     if (command.back() != "--resume") command.emplace_back("--resume");
-    const std::string store = dir.path("killed/points.sqlite");
     if (access(store.c_str(), F_OK) != 0) continue;  // killed before the store was made
     CHECK(integrity(store) == "ok");
     const std::int64_t rows = query(store, "SELECT count(*) FROM points");
@@ -107,7 +122,6 @@ TEST_CASE("twenty kills of parent and workers cost nothing but time") {
   CHECK(summary["failed"] == 0);
   CHECK(summary["cached"].get<std::int64_t>() >= known);
   CHECK(table(dir.root(), "killed/sweep") == expected);
-  const std::string store = dir.path("killed/points.sqlite");
   CHECK(query(store, "SELECT count(*) FROM points") == 1600);
   CHECK(query(store, "SELECT count(DISTINCT key) FROM points") == 1600);
 }
@@ -123,7 +137,7 @@ TEST_CASE("an optimiser's sweep killed midway continues to the same table") {
   std::vector<std::string> killed = {"space.yaml", "--out", "killed/sweep"};
   killed.insert(killed.end(), search.begin(), search.end());
   const pid_t parent = start_probe(dir.root(), killed);
-  usleep(250000);
+  wait_for_rows(dir.path("killed/points.sqlite"), 60);
   ::kill(parent, SIGKILL);
   wait_probe(parent);
   killed.emplace_back("--resume");
@@ -135,7 +149,7 @@ TEST_CASE("an interrupt ends in order: exit 4, what is finished is kept") {
   TempDir dir;
   write_text(dir.path("space.yaml"), kSpace);
   const pid_t parent = start_probe(dir.root(), {"space.yaml", "--out", "s/sweep", "--jobs", "2"});
-  usleep(400000);
+  wait_for_rows(dir.path("s/points.sqlite"), 30);
   ::kill(parent, SIGINT);
   CHECK(wait_probe(parent) == 4);
   const std::int64_t rows = query(dir.path("s/points.sqlite"), "SELECT count(*) FROM points");
