@@ -33,6 +33,7 @@ double launch_seconds(const config::ChipConfig& chip, double items) {
                               ? std::min(items, static_cast<double>(chip.cores())) /
                                     launch.items_per_cycle / chip.clock.core.value()
                               : 0.0;
+  if (chip.binding == config::Binding::kStatic) return launch.barrier.value();
   return launch.start.value() + launch.drain.value() + hand_out;
 }
 
@@ -88,10 +89,14 @@ double cached_operand_bytes(const GemmPlan& plan, const config::ChipConfig& chip
       tiles_n * panel_b * static_cast<double>(std::max<std::int64_t>(1, shape.b_groups));
   const double cache = static_cast<double>(chip.cache.size.value()) / chip.cache.partitions;
   const double group = std::min(static_cast<double>(plan.group), tiles_m);
-  // A group of row panels stays while the columns pass: b is read once per group of row tiles.
-  const double passes_b = group * panel_a < cache ? ceil_ratio(tiles_m, group) : tiles_m;
-  const double once_b = all_b < 0.7 * cache ? 1.0 : passes_b;
-  return all_a + all_b * (shape.groups > 1 ? 1.0 : once_b);
+  // Items that run side by side walk through K together: what one has fetched the others meet in the
+  // cache. A wave therefore reads the panels that it touches once, unless an operand stays resident.
+  const double wave = static_cast<double>(chip.cores() * plan.resident);
+  const double columns = std::clamp(wave / group, 1.0, tiles_n);
+  const double passes_a = all_a < 0.5 * cache ? 1.0 : ceil_ratio(tiles_n, columns);
+  const double passes_b = all_b < 0.5 * cache ? 1.0 : ceil_ratio(tiles_m, std::max(group, wave / tiles_n));
+  if (shape.groups > 1) return all_a + all_b;
+  return all_a * passes_a + all_b * passes_b;
 }
 
 Estimate estimate_gemm(const GemmPlan& plan, const config::ChipConfig& chip, const Rates& rates,
@@ -339,6 +344,13 @@ Estimate estimate_rows(const RowsPlan& plan, const config::ChipConfig& chip, con
 double Estimate::seconds(double ratio) const {
   const double core = (compute + vector) / ratio;
   return launch + fill + link + std::max({core, port, cache, memory, network});
+}
+
+double Estimate::score() const {
+  constexpr double kCollision = 0.05;  // assumed: the order of near-tie losses of a burst-level simulation
+  const double core = compute + vector;
+  const double longest = std::max({core, port, cache, memory, network});
+  return seconds() + kCollision * (core + port + cache + memory + network - longest);
 }
 
 timing::PathShares Estimate::shares(double ratio) const {

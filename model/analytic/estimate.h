@@ -29,6 +29,9 @@ struct Estimate {
 
   /// Duration at a core clock of `ratio` x full clock.
   [[nodiscard]] double seconds(double ratio = 1.0) const;
+  /// What the search minimises: the duration, and a small price on every resource that is busy behind
+  /// the longest one, because neighbours in the pipeline do collide. Not a prediction of time.
+  [[nodiscard]] double score() const;
   /// Which resource sets it, and for how long each part of the time counts; sums to seconds().
   [[nodiscard]] timing::PathShares shares(double ratio = 1.0) const;
 };

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "timing/hbm_spec.h"
+#include "timing/hbm_load.h"
 
 namespace athena::analytic {
 namespace {

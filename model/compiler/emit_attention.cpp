@@ -328,8 +328,7 @@ program::Kernel emit_attention(const EmitContext& context, const mapping::Kernel
   program::Kernel& kernel = builder.kernel();
   kernel.parts = parts_of(plan, axes, context.graph->kv_capacity);
   kernel.order.group = 1;
-  kernel.core_rows = context.chip->cores();
-  kernel.core_cols = 1;
+  kernel.flat = true;
   kernel.resident = plan.resident;
   return builder.finish();
 }

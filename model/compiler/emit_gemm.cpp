@@ -273,7 +273,7 @@ void emit_epilogue(KernelBuilder& builder, const EmitContext& context, const Gem
 std::int64_t fuse_of(const EmitContext& context, const GemmPlan& plan) {
   if (context.exact) return 1;
   const std::int64_t steps = ceil_div(ceil_div(plan.shape.k, plan.split_k), plan.tile_k);
-  return std::max<std::int64_t>(1, steps / 12);
+  return std::max<std::int64_t>(1, steps / 16);
 }
 
 }  // namespace
@@ -299,6 +299,11 @@ program::Kernel emit_gemm(const EmitContext& context, const mapping::KernelPlan&
   builder.store(out, o.out);
 
   program::Kernel& kernel = builder.kernel();
+  // A fused transfer stands for many stages: two of them in flight already run further ahead than the
+  // ring allows, so no more than that.
+  if (fuse > 1) {
+    for (program::Semaphore& semaphore : kernel.semaphores) semaphore.initial = std::min<std::int64_t>(semaphore.initial, 2);
+  }
   kernel.parts = parts_of(plan);
   kernel.order.group = plan.group;
   kernel.core_rows = plan.core_rows;

@@ -55,7 +55,10 @@ class RowsEmitter {
     builder_.wait_kernel(Engine::kLoad0, 1);
     for (const RowOperand& operand : plan_.inputs) load(operand);
     for (const RowOperand& operand : plan_.outputs) declare_output(operand);
-    for (const int buffer : inputs_) builder_.wait(Engine::kVector, builder_.full(buffer));
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      const RowOperand& operand = plan_.inputs[i];
+      builder_.wait(Engine::kVector, builder_.full(inputs_[i]), operand.part_stride > 0 ? operand.per_row : 1);
+    }
     for (const int buffer : outputs_) builder_.wait(Engine::kVector, builder_.free(buffer));
     for (std::size_t i = 0; i < plan_.steps.size(); ++i) step(i);
     release();
@@ -71,8 +74,7 @@ class RowsEmitter {
 
   program::Kernel finish() {
     program::Kernel& kernel = builder_.kernel();
-    kernel.core_rows = context_.chip->cores();
-    kernel.core_cols = 1;
+    kernel.flat = true;
     kernel.resident = plan_.resident;
     return builder_.finish();
   }
@@ -146,6 +148,7 @@ class RowsEmitter {
     i.k = Count(s.extra);
     i.d = {third, false, 0};
     i.scalar = s.scalar;
+    if (s.fn == VectorFn::kAttentionCombine) i.row_factor = plan_.head_width;
     current_ = target;
   }
 

@@ -151,7 +151,10 @@ class Fuser {
     plan.shape = op.attention();
     plan.backward = op.kind == OpKind::kAttentionBackward;
     plan.qkv = plan.backward && op.inputs.size() > 1 ? op.inputs[1] : op.inputs.at(0);
-    plan.cached = !plan.backward && op.inputs.size() > 1;
+    // A fresh prompt finds its keys and values beside its queries; only older ones need the cache.
+    const bool fresh = std::all_of(plan.shape.batch.begin(), plan.shape.batch.end(),
+                                   [](const workload::Sequences& entry) { return entry.q_len == entry.kv_len; });
+    plan.cached = !plan.backward && op.inputs.size() > 1 && !(fresh && holds_keys(plan));
     if (plan.cached) {
       plan.k = op.inputs[1];
       plan.v = op.inputs.size() > 2 ? op.inputs[2] : op.inputs[1];
@@ -160,6 +163,15 @@ class Fuser {
     plan.dtype = plan.cached ? graph_.tensor(plan.k).dtype : op.dtype;
     plan.overlapped = stack_.attention == config::AttentionKernel::kFlash3;
     emit(op.name, plan, 1);
+  }
+
+  /// Whether the rows of the attention's first input are [queries | keys | values].
+  [[nodiscard]] bool holds_keys(const AttentionPlan& plan) const {
+    const workload::AttentionShape& s = plan.shape;
+    const workload::Tensor& tensor = graph_.tensor(plan.qkv);
+    const std::int64_t columns = tensor.dims.elements() / std::max<std::int64_t>(1, tensor.dims[0]);
+    return !s.shared_latent &&
+           columns == static_cast<std::int64_t>(s.heads + s.kv_heads) * s.qk_dim + static_cast<std::int64_t>(s.kv_heads) * s.v_dim;
   }
 
   void collective(const Op& op) {

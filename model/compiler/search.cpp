@@ -95,7 +95,7 @@ class GemmSearch {
     if (fit < 1) return;
     trial_.resident = std::min<std::int64_t>(fit, is_queue(chip_) ? 4 : 1);
     const double seconds =
-        analytic::estimate(trial_, chip_, rates_, residency_).seconds() + combine_seconds();
+        analytic::estimate(trial_, chip_, rates_, residency_).score() + combine_seconds();
     if (seconds >= seconds_ * (1.0 - 1e-9)) return;
     seconds_ = seconds;
     best_ = trial_;
@@ -186,8 +186,10 @@ class GemmSearch {
   }
 
   void depths() {
+    // Rows of a tile are at least 512 bytes long where the depth allows: short bursts waste memory rows.
     for (const std::int64_t k : {64, 128, 256, 512, 1024}) {
       if (k > 64 && k / 2 >= trial_.shape.k) break;
+      if (k < 256 && trial_.shape.k >= 256) continue;
       trial_.tile_k = k;
       // As many stages as fit, up to the whole depth: that is how far weights are prefetched.
       trial_.stages = 2;
@@ -308,7 +310,7 @@ class AttentionSearch {
     const std::int64_t fit = residents(chip_, f.scratch, f.registers);
     if (fit < 1) return;
     trial_.resident = std::min<std::int64_t>(fit, is_queue(chip_) ? 8 : 1);
-    double seconds = analytic::estimate(trial_, chip_, rates_, residency_).seconds();
+    double seconds = analytic::estimate(trial_, chip_, rates_, residency_).score();
     if (trial_.splits > 1) {
       seconds +=
           chip_.launch.start.value() + chip_.launch.drain.value() + stack_.kernel_gap.value();

@@ -53,7 +53,8 @@ double operand_cycles(const config::MatrixConfig& unit, Dtype type, std::int64_t
   const std::int64_t sub_tile = m * n >= 4 * 64 * 64 ? 64 : 32;
   const double reads = static_cast<double>(m) * static_cast<double>(ceil_div(n, sub_tile)) +
                        static_cast<double>(n) * static_cast<double>(ceil_div(m, sub_tile));
-  return reads * static_cast<double>(k) * storage_bits(type) / 8.0 / unit.operand_bytes_per_cycle;
+  const double writes = static_cast<double>(m + n);  // the same port takes in the next operands
+  return (reads + writes) * static_cast<double>(k) * storage_bits(type) / 8.0 / unit.operand_bytes_per_cycle;
 }
 
 }  // namespace

@@ -86,6 +86,8 @@ class Server {
     busy_ += busy;
     return free_;
   }
+  /// Keeps the server occupied until `until`, which is not before it falls free.
+  void extend(const Moment& until) { free_ = until; }
   [[nodiscard]] const Moment& free() const { return free_; }
   [[nodiscard]] Time start() const { return start_; }  ///< start of the last service
   [[nodiscard]] Time busy() const { return busy_; }    ///< total time occupied

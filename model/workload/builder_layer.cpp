@@ -52,16 +52,14 @@ void Builder::prologue() {
        {stream_});
   // The vocabulary is split over TP: every rank looks up its own part and the parts are added.
   stream_ = leave_tp(stream_, "all_reduce_embed");
-  const auto add_table = [&](std::string_view label, std::int64_t entries) {
-    const TensorId table = weight(label, {entries, model_.hidden}, dtype);
-    const TensorId row =
-        activation(label == "position.weight" ? "position" : "segment", rows, model_.hidden);
-    emit(OpKind::kEmbedding, label == "position.weight" ? "position" : "segment",
-         RowShape{rows, model_.hidden, 0}, {ids_, table}, {row});
-    stream_ = residual(stream_, row, "add_embed");
+  const auto add_table = [&](const std::string& label, std::int64_t entries) {
+    const TensorId table = weight(label + ".weight", {entries, model_.hidden}, dtype);
+    const TensorId row = activation(label, rows, model_.hidden);
+    emit(OpKind::kEmbedding, label, RowShape{rows, model_.hidden, 0}, {ids_, table}, {row});
+    stream_ = residual(stream_, row, "add_" + label);
   };
-  if (model_.positions == Positions::kLearned) add_table("position.weight", model_.max_context);
-  if (model_.token_types > 0) add_table("segment.weight", model_.token_types);
+  if (model_.positions == Positions::kLearned) add_table("position", model_.max_context);
+  if (model_.token_types > 0) add_table("segment", model_.token_types);
   if (model_.embedding_norm) stream_ = norm(stream_, "embed_norm", rows, model_.hidden);
   ends_.push_back({kNoTensor, stream_});
 }

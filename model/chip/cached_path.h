@@ -1,0 +1,44 @@
+#pragma once
+/// From the cores through a hardware cache to memory (GPUs).
+///
+///   read:  request --half the hit latency--> cache --misses--> memory --> slices --> core port
+///   write: core port --> slices; memory sees it when the line leaves the cache
+#include <memory>
+
+#include "chip/cell_cache.h"
+#include "compute/core.h"
+#include "compute/request.h"
+#include "config/chip.h"
+#include "sim/dispatcher.h"
+#include "chip/memory_port.h"
+
+namespace athena::chip {
+
+class CachedPath : public compute::MemoryPath, private sim::Client {
+ public:
+  CachedPath(const config::ChipConfig& chip, sim::Dispatcher& dispatcher, MemoryPort& memory);
+  void submit(compute::Request* request) override;
+  void reset() override;
+  /// Core and cache clocks relative to full speed.
+  void set_clock_ratio(double ratio) { ratio_ = ratio; }
+
+ private:
+  void wake(std::uint32_t tag, void* item) override;
+  void read(compute::Request* request);
+  void write(compute::Request* request);
+  void deliver(compute::Request* request);
+  void write_back(const CellCache::Outcome& outcome, compute::Request* request);
+  [[nodiscard]] Time fabric_cycles(double count) const;
+
+  const config::ChipConfig& chip_;
+  sim::Dispatcher& dispatcher_;
+  MemoryPort& memory_;
+  CellCache cache_;
+  timing::Server slices_;
+  double ratio_ = 1.0;
+};
+
+/// The memory system of a chip as timing/hbm_fast wants it.
+[[nodiscard]] timing::HbmSpec memory_spec(const config::ChipConfig& chip);
+
+}  // namespace athena::chip

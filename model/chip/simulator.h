@@ -1,0 +1,71 @@
+#pragma once
+/// A chip that runs Programs. No SystemC in this header: users of the machine need not know it.
+///
+/// A process elaborates one chip once; run() may be called any number of times and each run starts
+/// from the same state, so that its result does not depend on what ran before.
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/chip.h"
+#include "config/stack.h"
+#include "exec/meaning.h"
+#include "program/program.h"
+#include "timing/energy.h"
+#include "timing/moment.h"
+
+namespace athena::chip {
+
+struct RunOptions {
+  double clock_ratio = 1.0;              ///< core clock relative to full speed
+  bool skip_steady = true;               ///< repeat identical layers in arithmetic once steady
+  std::int64_t launch[2] = {0, 0};       ///< launch values
+  std::function<Seconds(const program::Transfer&)> transfer;  ///< time between chips
+  exec::Meaning* meaning = nullptr;      ///< functional mode
+};
+
+/// One kernel, summed over its executions.
+struct KernelResult {
+  std::string name;
+  std::string block;
+  std::vector<std::string> operators;
+  std::string mapping;
+  double executions = 0;
+  double seconds = 0;
+  timing::PathShares path;
+  double flops = 0;                      ///< useful matrix work
+  timing::EventCounts counts;
+  double memory_read = 0, memory_written = 0, cache_hits = 0, cache_misses = 0;  ///< bytes
+};
+
+struct RunResult {
+  Seconds time{0};
+  timing::PathShares path;               ///< adds to `time`
+  std::vector<KernelResult> kernels;
+  timing::EventCounts counts;
+  double memory_read = 0, memory_written = 0, cache_hits = 0, cache_misses = 0;  ///< bytes
+  double flops = 0;
+  double matrix_busy = 0, vector_busy = 0;  ///< core-seconds
+  std::uint64_t events = 0;              ///< simulator callbacks
+  std::int64_t simulated_repeats = 0, skipped_repeats = 0;
+};
+
+class Simulator {
+ public:
+  /// Elaborates the chip. `chunk`: bytes that travel the network as one.
+  explicit Simulator(const config::ChipConfig& chip, Bytes chunk = Bytes(32 << 10));
+  Simulator(const Simulator&) = delete;
+  Simulator& operator=(const Simulator&) = delete;
+  ~Simulator();
+  /// Runs a program to its end. Throws Contradiction when it cannot end (deadlock), naming who waits
+  /// for whom, and InputError for a program of another chip.
+  [[nodiscard]] RunResult run(const program::Program& program, const config::StackConfig& stack,
+                              const RunOptions& options);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace athena::chip

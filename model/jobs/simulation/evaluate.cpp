@@ -1,0 +1,222 @@
+#include "jobs/simulation/evaluate.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "jobs/simulation/functional.h"
+#include "jobs/simulation/train.h"
+#include "timing/collective.h"
+
+namespace athena::jobs {
+namespace {
+
+/// Relative error that a straight line between two simulated decode steps may leave at their middle.
+constexpr double kDecodeTolerance = 1e-3;
+/// Executions of a single operator: enough that its steady state, not its cold start, is reported.
+constexpr int kOperatorRepeats = 32;
+
+double kernel_host_overhead(const Machine& machine) { return machine.stack.host_per_step.value(); }
+
+/// Every decode step of a generation: simulated where the time bends, straight in between.
+class DecodeSeries {
+ public:
+  DecodeSeries(StepRunner& runner, const compiler::Compiled& compiled) : runner_(runner), compiled_(compiled) {}
+  /// Sum over steps first..last (inclusive).
+  StepResult sum(std::int64_t first, std::int64_t last) {
+    StepResult total;
+    total.seconds = 0;
+    integrate(first, last, total);
+    total.add(at(last), 1.0);
+    return total;
+  }
+  [[nodiscard]] std::size_t simulated() const { return steps_.size(); }
+
+ private:
+  const StepResult& at(std::int64_t step) {
+    const auto found = steps_.find(step);
+    if (found != steps_.end()) return found->second;
+    return steps_.emplace(step, runner_.run(compiled_, step)).first->second;
+  }
+  /// Adds steps first..last-1.
+  void integrate(std::int64_t first, std::int64_t last, StepResult& total) {
+    if (last <= first) return;
+    const std::int64_t steps = last - first;
+    const double a = at(first).seconds;
+    const double b = at(last).seconds;
+    const std::int64_t middle = first + steps / 2;
+    const bool straight = steps < 2 || std::abs(at(middle).seconds - (a + (b - a) * static_cast<double>(middle - first) / static_cast<double>(steps))) <=
+                                           kDecodeTolerance * b;
+    if (!straight && steps >= 2) {
+      integrate(first, middle, total);
+      integrate(middle, last, total);
+      return;
+    }
+    // first + ... + (last - 1) of a straight line: weights on the two ends.
+    const double n = static_cast<double>(steps);
+    const double weight_last = (n - 1.0) / 2.0;
+    total.add(at(first), n - weight_last);
+    total.add(at(last), weight_last);
+  }
+
+  StepRunner& runner_;
+  const compiler::Compiled& compiled_;
+  std::map<std::int64_t, StepResult> steps_;
+};
+
+Dtype compute_type(const Workload& work) {
+  const workload::Precision precision =
+      work.phase.precision ? *work.phase.precision : workload::precision_of(work.model);
+  return storage_bits(precision.gemm_input) >= storage_bits(precision.weights) ? precision.gemm_input : precision.weights;
+}
+
+std::int64_t new_tokens(const Workload& work) {
+  std::int64_t tokens = 0;
+  for (const workload::Sequences& entry : work.phase.batch) tokens += entry.q_len * entry.count;
+  return tokens;
+}
+
+void add_phase(PointResult& result, std::string name, StepResult step, double tokens, double steps) {
+  result.seconds += step.seconds;
+  result.total.add(step, 1.0);
+  result.phases.push_back({std::move(name), std::move(step), tokens, steps});
+}
+
+void run_generate(StepRunner& runner, const Workload& work, PointResult& result) {
+  StepResult prefill = runner.run(work.graph);
+  prefill.seconds += kernel_host_overhead(runner.machine());
+  add_phase(result, "prefill", std::move(prefill), static_cast<double>(new_tokens(work)), 1);
+  const std::vector<std::int64_t> lengths = workload::decode_kv_lengths(work.input, work.output);
+  if (lengths.empty()) return;
+  workload::PhaseSpec decode = work.phase;
+  decode.phase = workload::Phase::kDecode;
+  decode.batch = workload::decode_batch(work.batch, lengths.front());
+  decode.kv_capacity = work.input + work.output;
+  const compiler::Compiled compiled = runner.compile(workload::build_graph(work.model, decode));
+  DecodeSeries series(runner, compiled);
+  StepResult steps = series.sum(0, static_cast<std::int64_t>(lengths.size()) - 1);
+  steps.seconds += kernel_host_overhead(runner.machine()) * static_cast<double>(lengths.size());
+  add_phase(result, "decode", std::move(steps), static_cast<double>(work.batch * static_cast<std::int64_t>(lengths.size())),
+            static_cast<double>(lengths.size()));
+}
+
+/// A single operator in its steady state, as kernels are measured: repeated on the same buffers.
+StepResult run_operator(StepRunner& runner, workload::Graph graph) {
+  for (workload::Block& block : graph.blocks) block.repeat = kOperatorRepeats;
+  StepResult all = runner.run(graph);
+  StepResult one;
+  one.add(all, 1.0 / kOperatorRepeats);
+  one.power_w = all.power_w;
+  one.clock_ratio = all.clock_ratio;
+  return one;
+}
+
+}  // namespace
+
+PointRunner::PointRunner(const PointSpec& spec)
+    : machine_(resolve_machine(spec)), runner_(std::make_unique<StepRunner>(machine_, spec.fidelity)) {}
+PointRunner::~PointRunner() = default;
+
+PointResult PointRunner::run(const PointSpec& spec) {
+  const Workload work = resolve_workload(spec, machine_);
+  PointResult result;
+  result.phase = work.phase_name;
+  result.chips = work.phase.parallel.world();
+  result.peak_flops = machine_.chip.peak_flops(compute_type(work));
+  if (work.has_model) {
+    result.model = work.model.name;
+    result.parameters = static_cast<double>(work.model.parameter_count());
+  }
+  if (spec.functional) {
+    result.functional = run_functional(*runner_, work, spec);
+  }
+  if (!spec.op.empty()) {
+    add_phase(result, spec.op, run_operator(*runner_, work.graph), 0, 1);
+  } else if (work.phase_name == "generate") {
+    run_generate(*runner_, work, result);
+    result.tokens = static_cast<double>(work.batch * work.output);
+  } else if (work.phase_name == "train") {
+    const TrainResult train = run_training(*runner_, work, spec);
+    add_phase(result, "train", train.step, train.tokens, 1);
+    result.tokens = train.tokens;
+    result.bubble = train.bubble;
+    result.model_flops = train.model_flops;
+  } else {
+    StepResult step = runner_->run(work.graph);
+    step.seconds += kernel_host_overhead(machine_);
+    result.tokens = work.has_model ? static_cast<double>(new_tokens(work)) : 0;
+    add_phase(result, work.phase_name, std::move(step), result.tokens, 1);
+  }
+  if (result.model_flops == 0) result.model_flops = result.total.flops * result.chips;
+  return result;
+}
+
+namespace {
+
+class SimulationEvaluator : public Evaluator {
+ public:
+  explicit SimulationEvaluator(bool details) : details_(details) {}
+
+  std::string key(const PointSpec& spec) override {
+    const Machine& machine = resolved(spec);
+    const Workload work = resolve_workload(spec, machine);
+    return content_hash(machine.text + work.text + spec.fidelity + ATHENA_VERSION + std::to_string(spec.seed) +
+                        std::to_string(spec.power_cap_w) + (spec.functional ? "f" : "") + (details_ ? "d" : ""));
+  }
+
+  std::string elaboration_key(const PointSpec& spec) override {
+    if (spec.fidelity == "analytic") return "";
+    return content_hash(resolved(spec).text + std::to_string(spec.power_cap_w));
+  }
+
+  nlohmann::ordered_json evaluate(const PointSpec& spec) override {
+    const std::string identity = identity_of(spec);
+    if (runner_ == nullptr || identity != runner_identity_) {
+      runner_.reset();
+      runner_ = std::make_unique<PointRunner>(spec);
+      runner_identity_ = identity;
+    }
+    const PointResult result = runner_->run(spec);
+    return to_json(result, spec, runner_->machine(), details_);
+  }
+
+ private:
+  static std::string identity_of(const PointSpec& spec) {
+    PointSpec machine;
+    machine.on = spec.on;
+    machine.sets = spec.sets;
+    machine.stack = spec.stack;
+    machine.fidelity = spec.fidelity;
+    machine.nodes = spec.nodes;
+    machine.tp = spec.tp;
+    machine.pp = spec.pp;
+    machine.dp = spec.dp;
+    machine.cp = spec.cp;
+    machine.power_cap_w = spec.power_cap_w;
+    return canonical_text(machine);
+  }
+  const Machine& resolved(const PointSpec& spec) {
+    const std::string identity = identity_of(spec);
+    if (identity != machine_identity_) {
+      machine_ = resolve_machine(spec);
+      machine_identity_ = identity;
+    }
+    return machine_;
+  }
+
+  bool details_;
+  Machine machine_;
+  std::string machine_identity_;
+  std::unique_ptr<PointRunner> runner_;
+  std::string runner_identity_;
+};
+
+}  // namespace
+
+std::unique_ptr<Evaluator> make_simulation_evaluator(bool details) {
+  return std::make_unique<SimulationEvaluator>(details);
+}
+
+}  // namespace athena::jobs

@@ -1,0 +1,62 @@
+#include "jobs/simulation/functional.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "exec/reference.h"
+#include "exec/store.h"
+
+namespace athena::jobs {
+namespace {
+
+/// What is compared: the input of the sampling operator (the logits), else the last result.
+workload::TensorId compared(const workload::Graph& graph) {
+  workload::TensorId last = workload::kNoTensor;
+  for (const workload::Block& block : graph.blocks) {
+    for (const workload::Op& op : block.ops) {
+      if (op.kind == workload::OpKind::kSampling) return op.inputs.at(0);
+      if (!op.outputs.empty()) last = op.outputs[0];
+    }
+  }
+  return last;
+}
+
+}  // namespace
+
+nlohmann::ordered_json run_functional(StepRunner& runner, const Workload& work, const PointSpec& spec) {
+  if (spec.fidelity == "analytic") {
+    throw InputError("--functional executes the program: it needs --fidelity transaction, not analytic.");
+  }
+  if (work.phase.parallel.world() > 1) throw InputError("--functional computes on one chip; leave --tp, --pp, --dp and --cp away.");
+  if (work.graph.blocks.empty()) throw InputError("--functional computes prefill and decode, not training.");
+  const std::int64_t vocab = work.has_model ? work.model.vocab : 1;
+  const compiler::Compiled compiled = runner.compile(work.graph, true);
+  const exec::Values inputs = exec::random_inputs(work.graph, vocab, spec.seed);
+  exec::NumberStore store(compiled.program);
+  for (const auto& [where, values] : inputs) {
+    const std::vector<float> narrow(values.begin(), values.end());
+    store.write(where.first, narrow, where.second);
+  }
+  (void)runner.run(compiled, 0, &store);
+
+  exec::Values reference = inputs;
+  exec::run_reference(work.graph, reference);
+  const workload::TensorId result = compared(work.graph);
+  const std::vector<float> ours = store.read(result);
+  const std::vector<double>& theirs = reference[{result, 0}];
+  double difference = 0;
+  double size = 0;
+  for (std::size_t i = 0; i < theirs.size(); ++i) {
+    difference += std::pow(static_cast<double>(ours[i]) - theirs[i], 2);
+    size += theirs[i] * theirs[i];
+  }
+  nlohmann::ordered_json json;
+  json["rel_l2"] = size > 0 ? std::sqrt(difference / size) : 0.0;
+  json["compared"] = work.graph.tensor(result).name;
+  json["elements"] = theirs.size();
+  json["dtype"] = std::string(name(work.graph.tensor(result).dtype));
+  json["seed"] = spec.seed;
+  return json;
+}
+
+}  // namespace athena::jobs

@@ -1,0 +1,219 @@
+#include "jobs/simulation/step.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "program/encode.h"
+
+namespace athena::jobs {
+namespace {
+
+using timing::Bound;
+
+timing::EnergyTable table_of(const config::ChipConfig& chip) {
+  return timing::energies_for(chip.technology.process, chip.memory.timing);
+}
+
+SquareMm die_of(const Machine& machine) {
+  return SquareMm(machine.silicon().value() / std::max(1, machine.chip.technology.dies));
+}
+
+timing::EventCounts times(timing::EventCounts counts, double factor) {
+  for (double& macs : counts.macs) macs *= factor;
+  for (double* count : {&counts.vector_ops, &counts.special_ops, &counts.convert_ops, &counts.scratch_bytes,
+                        &counts.cluster_scratch_bytes, &counts.cache_bytes, &counts.memory_cache_bytes, &counts.noc_bytes,
+                        &counts.noc_byte_hops, &counts.memory_bytes, &counts.activates, &counts.link_bytes}) {
+    *count *= factor;
+  }
+  return counts;
+}
+
+double share_of_core(const timing::PathShares& path) {
+  const double total = static_cast<double>(path.total().value());
+  if (total <= 0) return 0;
+  return static_cast<double>((path.of(Bound::kCompute) + path.of(Bound::kVector) + path.of(Bound::kPower)).value()) / total;
+}
+
+/// What the lowered clock cost: that part of the time in the units that their work at full clock
+/// would not have taken.
+void show_power(timing::PathShares& path, double ratio) {
+  if (ratio >= 1.0) return;
+  for (const Bound bound : {Bound::kCompute, Bound::kVector}) {
+    const Time lost(static_cast<std::int64_t>(static_cast<double>(path.of(bound).value()) * (1.0 - ratio)));
+    path.add(bound, Time(-lost.value()));
+    path.add(Bound::kPower, lost);
+  }
+}
+
+}  // namespace
+
+void StepResult::add(const StepResult& other, double factor) {
+  seconds += other.seconds * factor;
+  for (std::size_t i = 0; i < timing::kBounds; ++i) {
+    const auto bound = static_cast<Bound>(i);
+    path.add(bound, Time(static_cast<std::int64_t>(static_cast<double>(other.path.of(bound).value()) * factor)));
+  }
+  for (const chip::KernelResult& kernel : other.kernels) {
+    auto found = std::find_if(kernels.begin(), kernels.end(), [&](const chip::KernelResult& k) {
+      return k.name == kernel.name && k.block == kernel.block && k.mapping == kernel.mapping;
+    });
+    if (found == kernels.end()) {
+      kernels.push_back({});
+      found = kernels.end() - 1;
+      found->name = kernel.name;
+      found->block = kernel.block;
+      found->operators = kernel.operators;
+      found->mapping = kernel.mapping;
+    }
+    found->executions += kernel.executions * factor;
+    found->seconds += kernel.seconds * factor;
+    for (std::size_t i = 0; i < timing::kBounds; ++i) {
+      const auto bound = static_cast<Bound>(i);
+      found->path.add(bound, Time(static_cast<std::int64_t>(static_cast<double>(kernel.path.of(bound).value()) * factor)));
+    }
+    found->flops += kernel.flops * factor;
+    found->memory_read += kernel.memory_read * factor;
+    found->memory_written += kernel.memory_written * factor;
+    found->cache_hits += kernel.cache_hits * factor;
+    found->cache_misses += kernel.cache_misses * factor;
+  }
+  memory_read += other.memory_read * factor;
+  memory_written += other.memory_written * factor;
+  cache_hits += other.cache_hits * factor;
+  cache_misses += other.cache_misses * factor;
+  flops += other.flops * factor;
+  energy_j += other.energy_j * factor;
+  power_w = seconds > 0 ? energy_j / seconds : 0;
+  clock_ratio = std::min(clock_ratio, other.clock_ratio);
+  if (program_hash.empty()) program_hash = other.program_hash;
+  events += other.events;
+  simulated_repeats += other.simulated_repeats;
+  skipped_repeats += other.skipped_repeats;
+}
+
+StepRunner::StepRunner(const Machine& machine, std::string fidelity)
+    : machine_(machine),
+      fidelity_(std::move(fidelity)),
+      rates_(analytic::rates_of(machine.chip)),
+      energy_(machine.chip, table_of(machine.chip), die_of(machine)),
+      power_(timing::power_model(machine.chip, table_of(machine.chip), machine.silicon())) {
+  if (fidelity_ != "analytic" && fidelity_ != "transaction" && fidelity_ != "detailed") {
+    throw InputError("--fidelity is analytic, transaction or detailed, not '" + fidelity_ + "'.");
+  }
+}
+
+StepRunner::~StepRunner() = default;
+
+compiler::Compiled StepRunner::compile(const workload::Graph& graph, bool exact) const {
+  if (fidelity_ == "analytic") return compiler::map(graph, machine_.chip, machine_.stack);
+  return compiler::compile(graph, machine_.chip, machine_.stack, {machine_.chip_hash(), exact});
+}
+
+StepResult StepRunner::analytic(const compiler::Compiled& compiled, double ratio) const {
+  StepResult result;
+  const analytic::Residency residency = compiled.residency();
+  double device = 0;
+  double host = 0;
+  bool first = true;
+  for (const mapping::BlockPlan& block : compiled.mapping.blocks) {
+    const auto repeat = static_cast<double>(block.repeat);
+    for (const mapping::KernelPlan& plan : block.kernels) {
+      analytic::Estimate estimate = analytic::estimate(plan.plan, machine_.chip, rates_, residency);
+      if (const auto* collective = std::get_if<mapping::CollectivePlan>(&plan.plan)) {
+        const workload::CollectiveShape& shape = collective->shape;
+        estimate.link = transfer_time(machine_, std::string(workload::name(shape.kind)), shape.bytes, shape.size, shape.stride).value();
+      }
+      if (!first && machine_.chip.binding == config::Binding::kWorkQueue) estimate.launch += machine_.stack.kernel_gap.value();
+      first = false;
+      chip::KernelResult kernel;
+      kernel.name = plan.name;
+      kernel.block = block.name;
+      kernel.mapping = mapping::describe(plan.plan);
+      kernel.executions = repeat;
+      kernel.seconds = estimate.seconds(ratio) * repeat;
+      kernel.path = estimate.shares(ratio).times(block.repeat);
+      kernel.flops = plan.flops * repeat;
+      kernel.memory_read = estimate.memory_read * repeat;
+      kernel.memory_written = estimate.memory_written * repeat;
+      kernel.counts = estimate.counts;
+      result.counts += times(estimate.counts, repeat);
+      device += kernel.seconds;
+      host += (machine_.stack.graph_capture ? 0.0 : machine_.stack.host_per_kernel.value()) * repeat;
+      result.path += kernel.path;
+      result.memory_read += kernel.memory_read;
+      result.memory_written += kernel.memory_written;
+      result.flops += kernel.flops;
+      result.kernels.push_back(std::move(kernel));
+    }
+  }
+  result.seconds = device;
+  if (host > device) {
+    result.path.add(Bound::kLaunch, to_time(Seconds(host - device)));
+    result.seconds = host;
+  }
+  return result;
+}
+
+StepResult StepRunner::transaction(const compiler::Compiled& compiled, double ratio, std::int64_t extra_keys,
+                                   exec::Meaning* meaning) {
+  if (simulator_ == nullptr) simulator_ = std::make_unique<chip::Simulator>(machine_.chip);
+  chip::RunOptions options;
+  options.clock_ratio = ratio;
+  options.launch[0] = extra_keys;
+  options.meaning = meaning;
+  options.skip_steady = meaning == nullptr;
+  options.transfer = [this](const program::Transfer& transfer) {
+    return transfer_time(machine_, transfer.kind, transfer.bytes, transfer.ranks, transfer.stride);
+  };
+  chip::RunResult run = simulator_->run(compiled.program, machine_.stack, options);
+  StepResult result;
+  result.seconds = run.time.value();
+  result.path = run.path;
+  result.kernels = std::move(run.kernels);
+  result.counts = run.counts;
+  result.memory_read = run.memory_read;
+  result.memory_written = run.memory_written;
+  result.cache_hits = run.cache_hits;
+  result.cache_misses = run.cache_misses;
+  result.flops = run.flops;
+  result.events = run.events;
+  result.simulated_repeats = run.simulated_repeats;
+  result.skipped_repeats = run.skipped_repeats;
+  result.program_hash = content_hash(program::encode(compiled.program));
+  return result;
+}
+
+timing::Activity StepRunner::activity(const StepResult& step, double nominal_seconds) const {
+  const double core = share_of_core(step.path);
+  return timing::activity_of(energy_, step.counts, Seconds(nominal_seconds), core, core);
+}
+
+void StepRunner::settle_power(StepResult& result, double nominal_seconds) const {
+  const timing::PowerPoint point = timing::power_at(power_, activity(result, nominal_seconds), result.clock_ratio);
+  result.power_w = point.total.value();
+  result.energy_j = point.total.value() * result.seconds;
+  show_power(result.path, result.clock_ratio);
+}
+
+StepResult StepRunner::run(const compiler::Compiled& compiled, std::int64_t extra_keys, exec::Meaning* meaning) {
+  // The clock that the cap allows settles over many milliseconds; the closed forms find it first.
+  StepResult nominal = analytic(compiled, 1.0);
+  const double nominal_seconds = nominal.seconds;
+  const timing::PowerPoint point = timing::governed_point(power_, activity(nominal, nominal_seconds), machine_.power_cap);
+  const double ratio = point.clock_ratio;
+  if (fidelity_ == "analytic") {
+    StepResult result = ratio < 1.0 ? analytic(compiled, ratio) : std::move(nominal);
+    result.clock_ratio = ratio;
+    settle_power(result, nominal_seconds);
+    return result;
+  }
+  StepResult result = transaction(compiled, ratio, extra_keys, meaning);
+  result.clock_ratio = ratio;
+  const double core = share_of_core(result.path);
+  settle_power(result, result.seconds * (1.0 - core + core * ratio));
+  return result;
+}
+
+}  // namespace athena::jobs

@@ -1,0 +1,63 @@
+#pragma once
+/// One graph on one chip: compiled, run in the asked tier, with power.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "chip/simulator.h"
+#include "compiler/compile.h"
+#include "exec/meaning.h"
+#include "jobs/simulation/machine.h"
+
+namespace athena::jobs {
+
+/// What a step took; in both tiers the same fields.
+struct StepResult {
+  double seconds = 0;
+  timing::PathShares path;            ///< critical path; the power share is what the cap cost
+  std::vector<chip::KernelResult> kernels;
+  timing::EventCounts counts;
+  double memory_read = 0, memory_written = 0, cache_hits = 0, cache_misses = 0;  ///< bytes
+  double flops = 0;                   ///< useful matrix work of this rank
+  double energy_j = 0;                ///< of this chip
+  double power_w = 0;                 ///< mean
+  double clock_ratio = 1;             ///< core clock under the cap
+  std::string program_hash;
+  std::uint64_t events = 0;
+  std::int64_t simulated_repeats = 0, skipped_repeats = 0;
+
+  /// Adds `factor` executions of another step.
+  void add(const StepResult& other, double factor);
+};
+
+/// Compiles and runs graphs. Holds the elaborated chip: one per process for the transaction tier.
+class StepRunner {
+ public:
+  StepRunner(const Machine& machine, std::string fidelity);
+  ~StepRunner();
+  StepRunner(const StepRunner&) = delete;
+  StepRunner& operator=(const StepRunner&) = delete;
+
+  [[nodiscard]] compiler::Compiled compile(const workload::Graph& graph, bool exact = false) const;
+  /// Runs a compiled graph; `extra_keys` is added to every sequence's context (launch value).
+  [[nodiscard]] StepResult run(const compiler::Compiled& compiled, std::int64_t extra_keys = 0,
+                               exec::Meaning* meaning = nullptr);
+  [[nodiscard]] StepResult run(const workload::Graph& graph) { return run(compile(graph)); }
+  [[nodiscard]] const Machine& machine() const { return machine_; }
+
+ private:
+  [[nodiscard]] StepResult analytic(const compiler::Compiled& compiled, double ratio) const;
+  [[nodiscard]] StepResult transaction(const compiler::Compiled& compiled, double ratio, std::int64_t extra_keys,
+                                       exec::Meaning* meaning);
+  void settle_power(StepResult& result, double nominal_seconds) const;
+  [[nodiscard]] timing::Activity activity(const StepResult& step, double nominal_seconds) const;
+
+  const Machine& machine_;
+  std::string fidelity_;
+  analytic::Rates rates_;
+  timing::ChipEnergy energy_;
+  timing::PowerModel power_;
+  std::unique_ptr<chip::Simulator> simulator_;
+};
+
+}  // namespace athena::jobs

@@ -1,0 +1,73 @@
+#include "sim/dispatcher.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace athena::sim {
+namespace {
+
+sc_core::sc_time to_sc(Time t) {
+  return sc_core::sc_time::from_value(static_cast<sc_dt::uint64>(t.value()));
+}
+
+}  // namespace
+
+void prepare_kernel() {
+  static bool done = false;
+  if (done) return;
+  done = true;
+  sc_core::sc_set_time_resolution(1, sc_core::SC_FS);
+  sc_core::sc_report_handler::set_actions(sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
+}
+
+Dispatcher::Dispatcher(const sc_core::sc_module_name& name) : sc_module(name) {
+  SC_HAS_PROCESS(Dispatcher);
+  SC_METHOD(dispatch);
+  sensitive << wake_event_;
+  dont_initialize();
+  heap_.reserve(1 << 12);
+}
+
+void Dispatcher::post(Time at, Client& client, std::uint32_t tag, void* item) {
+  if (at < now_) throw InternalError("a callback was posted into the past of the simulation");
+  heap_.push_back({at.value(), sequence_++, &client, tag, item});
+  std::push_heap(heap_.begin(), heap_.end(), Later());
+}
+
+void Dispatcher::dispatch() {
+  while (!heap_.empty()) {
+    const Time next(heap_.front().at);
+    // Yield to SystemC when another module waits for an earlier time than our next callback.
+    if (sc_core::sc_pending_activity() && to_sc(next + origin_) > sc_core::sc_time_stamp()) break;
+    std::pop_heap(heap_.begin(), heap_.end(), Later());
+    const Entry entry = heap_.back();
+    heap_.pop_back();
+    now_ = next;
+    ++events_;
+    entry.client->wake(entry.tag, entry.item);
+  }
+  arm();
+}
+
+void Dispatcher::arm() {
+  if (heap_.empty()) return;
+  const sc_core::sc_time due = to_sc(Time(heap_.front().at) + origin_);
+  const sc_core::sc_time present = sc_core::sc_time_stamp();
+  wake_event_.notify(due > present ? due - present : sc_core::SC_ZERO_TIME);
+}
+
+void Dispatcher::run_to_idle() {
+  arm();
+  while (!heap_.empty()) sc_core::sc_start();
+}
+
+void Dispatcher::reset() {
+  heap_.clear();
+  wake_event_.cancel();
+  now_ = Time(0);
+  origin_ = Time(static_cast<std::int64_t>(sc_core::sc_time_stamp().value()));
+  sequence_ = 0;
+}
+
+}  // namespace athena::sim
