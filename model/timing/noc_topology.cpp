@@ -418,6 +418,22 @@ std::vector<TreeLink> Topology::multicast_tree(int source,
   return tree;
 }
 
+std::vector<std::pair<int, int>> Topology::tree_ranges(int source, std::span<const TreeLink> tree,
+                                                       int message_class) const {
+  std::vector<std::pair<int, int>> ranges(tree.size());
+  for (std::size_t leaf = 0; leaf < tree.size(); ++leaf) {
+    const NocLink& last = link(tree[leaf].link);
+    if (last.kind != NocLink::Kind::kEject) continue;
+    const auto route = path(source, last.terminal, default_variant(source, source));
+    int node = static_cast<int>(leaf);
+    for (std::size_t hop = route.size(); hop-- > 0;) {
+      ranges[at(node)] = vc_range(route, hop, message_class);
+      node = tree[at(node)].parent;
+    }
+  }
+  return ranges;
+}
+
 std::int64_t Topology::zero_load_cycles(int source, int destination, int flits) const {
   // The terminal takes one cycle to write a flit; each switch router_cycles; each link its own.
   std::int64_t cycles = 1;

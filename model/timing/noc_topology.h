@@ -146,6 +146,11 @@ class Topology {
   [[nodiscard]] std::vector<TreeLink> multicast_tree(int source,
                                                      std::span<const int> destinations) const;
 
+  /// Virtual-channel range at the far end of each link of a tree that multicast_tree() returned.
+  [[nodiscard]] std::vector<std::pair<int, int>> tree_ranges(int source,
+                                                             std::span<const TreeLink> tree,
+                                                             int message_class = 0) const;
+
   /// Cycles of an uncontended packet of `flits` flits: head latency plus serialisation.
   [[nodiscard]] std::int64_t zero_load_cycles(int source, int destination, int flits) const;
   /// "router 3 -> router 7", "terminal 2 -> router 2": for messages and traffic maps.

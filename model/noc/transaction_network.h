@@ -1,0 +1,49 @@
+#pragma once
+/// The network at transaction granularity: one event per packet and hop.
+#include <memory>
+#include <systemc>
+#include <vector>
+
+#include "noc/network.h"
+
+namespace athena::noc {
+
+class TransactionNetwork : public sc_core::sc_module, public Network, private sim::Client {
+ public:
+  TransactionNetwork(const sc_core::sc_module_name& name, const timing::NocSpec& spec,
+                     sim::Dispatcher& dispatcher);
+  void send(int source, std::span<const int> destinations, Bytes bytes, int message_class,
+            Receiver& receiver, void* item) override;
+  void reset() override;
+  void check_progress() const override;
+  [[nodiscard]] std::int64_t open() const override { return open_; }
+  [[nodiscard]] timing::NocLinkUse use(timing::LinkId link) const override {
+    return state_.use(link);
+  }
+  [[nodiscard]] const timing::Topology& topology() const override { return topology_; }
+
+ private:
+  /// A message on its tree of links; each branch is a flight of its own.
+  struct Message {
+    std::vector<timing::TreeLink> tree;
+    std::vector<std::pair<int, int>> ranges;  ///< virtual channels per tree link
+    std::vector<std::vector<int>> children;
+    std::vector<timing::NocFlight> flights;  ///< per tree link: the branch that will take it
+    Receiver* receiver = nullptr;
+    void* item = nullptr;
+    int branches = 0;  ///< not yet delivered
+  };
+  static constexpr std::uint32_t kDeliver = 1U << 31;
+  void wake(std::uint32_t tag, void* item) override;
+  void hop(Message* message, std::uint32_t index);
+  Message* acquire();
+
+  timing::Topology topology_;
+  timing::NocTransaction state_;
+  sim::Dispatcher& dispatcher_;
+  std::int64_t open_ = 0;
+  std::vector<std::unique_ptr<Message>> pool_;
+  std::vector<Message*> free_;
+};
+
+}  // namespace athena::noc
