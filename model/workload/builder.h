@@ -81,7 +81,7 @@ class Builder {
   TensorId attention(TensorId h, LayerKind kind);
   TensorId mha(TensorId h, LayerKind kind);
   TensorId fused_attention(TensorId qkv, LayerKind kind);
-  TensorId unfused_attention(TensorId qkv, TensorId kv, LayerKind kind);
+  TensorId unfused_attention(TensorId qkv, TensorId keys, TensorId values);
   TensorId mla(TensorId h);
   TensorId mla_expanded(TensorId q, TensorId latent, TensorId cache,
                         const std::vector<Sequences>& batch);
@@ -147,8 +147,9 @@ class Builder {
     TensorId in = kNoTensor;
     TensorId out = kNoTensor;
   };
-  std::vector<Ends> ends_;           // per forward block
-  std::vector<TensorId> gradients_;  // by tensor; kNoTensor where none yet
+  std::vector<Ends> ends_;                  // per forward block
+  std::vector<TensorId> gradients_;         // by tensor; kNoTensor where none yet
+  std::map<TensorId, int> gradient_count_;  // buffers made for the gradient of a tensor
   std::vector<TensorId> weight_gradients_;
   std::vector<TensorId> shards_;  // ZeRO-3: what a rank keeps of its weights
   std::vector<TensorId> kept_gradients_;

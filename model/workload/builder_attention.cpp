@@ -90,7 +90,7 @@ TensorId Builder::fused_attention(TensorId qkv, LayerKind kind) {
     }
   }
   if (in.size() > 1 || !spec_.fused_attention) columns_.insert(qkv);
-  if (!spec_.fused_attention) return unfused_attention(qkv, in.back(), kind);
+  if (!spec_.fused_attention) return unfused_attention(qkv, in.size() > 2 ? in[1] : qkv, in.back());
   AttentionShape a;
   a.batch = share_.batch;
   a.heads = share_.heads;
@@ -108,11 +108,13 @@ TensorId Builder::fused_attention(TensorId qkv, LayerKind kind) {
   return o;
 }
 
-TensorId Builder::unfused_attention(TensorId qkv, TensorId kv, LayerKind) {
+TensorId Builder::unfused_attention(TensorId qkv, TensorId keys, TensorId values) {
   const std::int64_t d = model_.head_dim;
   const Dtype dtype = precision_.activations;
   const TensorId o = activation("av.out", share_.tokens, share_.heads * d);
+  int entry = 0;
   for (const Sequences& s : share_.batch) {
+    const std::string which = entry++ > 0 ? "." + std::to_string(entry) : std::string();
     GemmShape g;
     g.groups = s.count * share_.heads;
     g.b_groups = s.count * share_.kv_heads;
@@ -124,13 +126,14 @@ TensorId Builder::unfused_attention(TensorId qkv, TensorId kv, LayerKind) {
     g.a = g.c = dtype;
     g.b = cached() ? precision_.kv : dtype;
     const std::int64_t rows = g.groups * s.q_len;
-    const TensorId scores = gemm("qk", g, {qkv, kv}, rows, s.kv_len);
-    const TensorId weights = training_ ? activation("softmax.out", rows, s.kv_len) : scores;
+    const TensorId scores = activation("qk.out" + which, rows, s.kv_len);
+    emit(OpKind::kGemm, "qk", g, {qkv, keys}, {scores});
+    const TensorId weights = training_ ? activation("softmax.out" + which, rows, s.kv_len) : scores;
     emit(OpKind::kSoftmax, "softmax", RowShape{rows, s.kv_len, 0}, {scores}, {weights});
     g.n = d;
     g.k = s.kv_len;
     g.transpose_b = false;
-    emit(OpKind::kGemm, "av", g, {weights, kv}, {o});
+    emit(OpKind::kGemm, "av", g, {weights, values}, {o});
   }
   return o;
 }

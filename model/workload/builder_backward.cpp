@@ -26,7 +26,10 @@ TensorId Builder::gradient(TensorId of) {
   const Dims dims = t.dims;
   const Dtype dtype = t.dtype;
   prefix_.clear();
-  return tensor("d." + t.name, dims, dtype, Role::kActivation, 1);
+  // A value read by several ops has a gradient from each, and their sums.
+  const int earlier = gradient_count_[of]++;
+  const std::string suffix = earlier > 0 ? "." + std::to_string(earlier) : std::string();
+  return tensor("d." + t.name + suffix, dims, dtype, Role::kActivation, 1);
 }
 
 void Builder::add_gradient(TensorId of, TensorId grad) {

@@ -76,6 +76,12 @@ void check_op(const Graph& graph, const Block& block, const Op& op, std::set<Ten
 std::vector<std::string> check(const Graph& graph) {
   std::vector<std::string> findings;
   std::set<TensorId> made;
+  std::set<std::string> names;
+  for (const Tensor& t : graph.tensors) {
+    if (!names.insert(t.name).second) {
+      findings.push_back(fmt::format("two tensors are called '{}'", t.name));
+    }
+  }
   for (const Block& block : graph.blocks) {
     if (block.repeat < 1) {
       findings.push_back(fmt::format("block '{}' repeats {} times", block.name, block.repeat));

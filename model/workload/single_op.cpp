@@ -103,8 +103,8 @@ Graph row_op_graph(std::string_view op_name, std::int64_t rows, std::int64_t wid
   Graph graph = one_op(std::move(op));
   std::vector<TensorId> in;
   for (int i = 0; i < found->inputs; ++i) {
-    in.push_back(
-        graph.add(make("in", {rows, found->gated ? 2 * width : width}, dtype, Role::kInput)));
+    in.push_back(graph.add(make(i == 0 ? "in" : "in2", {rows, found->gated ? 2 * width : width},
+                                dtype, Role::kInput)));
   }
   for (int i = 0; i < found->vectors; ++i) {
     in.push_back(graph.add(make(i == 0 ? "weight" : "bias", {width}, dtype, Role::kWeight)));

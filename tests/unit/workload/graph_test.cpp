@@ -166,6 +166,8 @@ TEST_CASE("unfused attention computes the full matrix with the same operands") {
                                  [](PhaseSpec& s) { s.fused_attention = false; });
   CHECK(check(unfused).empty());
   const Op& qk = find_op(unfused, "qk");
+  CHECK(unfused.tensor(qk.inputs[1]).name == "L0.k_cache");
+  CHECK(unfused.tensor(find_op(unfused, "av").inputs[1]).name == "L0.v_cache");
   CHECK(qk.gemm().groups == 2 * 4);
   CHECK(qk.matrix_flops() + find_op(unfused, "av").matrix_flops() ==
         Approx(find_op(fused, "attention").matrix_flops() * 64 * 64 / (64 * 65 / 2.0)));
