@@ -561,7 +561,8 @@ Tick HbmChannel::refresh_slot(Tick t) {
   if ((active_ & banks) != 0) return kNever;  // issue_column wakes the row slot again
   if (open != 0) {
     Tick ready = pc.pre;
-    for (std::uint64_t mask = open; mask != 0; mask &= mask - 1) {
+    // Banks that precharge themselves right now count as well: they still need their tRAS.
+    for (std::uint64_t mask = banks; mask != 0; mask &= mask - 1) {
       raise(ready, bank_[static_cast<std::size_t>(lowest(mask))].pre_ready);
     }
     if (ready > t) return ready;
@@ -587,7 +588,7 @@ Tick HbmChannel::refresh_slot(Tick t) {
       all ? std::max(pc.refresh_done, std::max(pc.last_pre + k_.pre_ref, pc.last_act + k_.act_ref))
           : std::max(std::max(bank.last_pre + k_.pre_ref, bank.last_act + k_.act_ref),
                      std::max(pc.last_act + k_.act_refpb, bank.act_ready)));
-  if (ready > t) return ready;
+  if (const Tick start = clock_edge(std::max(ready, t)); start > t) return start;
 
   const Tick busy = all ? k_.rfc : k_.rfc_pb;
   for (std::uint64_t mask = banks; mask != 0; mask &= mask - 1) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "base/error.h"
@@ -10,6 +11,7 @@ namespace athena::timing {
 namespace {
 
 constexpr int kFields = 8;
+constexpr std::size_t kMaxBits = 64;
 
 int log2_of(int value) {
   return std::bit_width(static_cast<unsigned>(value)) - 1;
@@ -96,28 +98,53 @@ Layout lay_out(const std::vector<HbmMapSlice>& slices, const std::array<int, kFi
   return layout;
 }
 
-/// XORs `sources`, concatenated, least significant first, into the bits of `target`, wrapping
-/// round.
-void fold(std::vector<std::uint64_t>& target,
-          const std::vector<const std::vector<std::uint64_t>*>& sources) {
-  if (target.empty()) return;
-  std::size_t position = 0;
-  for (const auto* source : sources) {
-    for (const std::uint64_t bit : *source) target[position++ % target.size()] ^= bit;
-  }
+using Bits = std::vector<std::uint64_t>;
+
+/// XORs bit i of `source` into bit (i + offset) mod width of `sum`.
+void fold(Bits& sum, const Bits& source, std::size_t offset) {
+  for (std::size_t i = 0; i < source.size(); ++i) sum[(i + offset) % sum.size()] ^= source[i];
 }
 
+Bits slice(const Bits& bits, std::size_t first, std::size_t last) {
+  last = std::min(last, bits.size());
+  return first >= last ? Bits{}
+                       : Bits(bits.begin() + static_cast<std::ptrdiff_t>(first),
+                              bits.begin() + static_cast<std::ptrdiff_t>(last));
+}
+
+/// Permutation-based interleaving (Zhang et al., MICRO 2000): fields that decide parallelism take
+/// an XOR with higher address bits, so that power-of-two strides spread out. Bank group and
+/// pseudo-channel share one fold of row, bank (with SID) and the upper column bits; the channel
+/// takes another, shifted so that the two are independent; the bank takes four row bits. Each field
+/// depends on higher ones only, so the map stays a bijection.
 void add_hash(Layout& layout) {
-  auto& column = layout.bits[index(HbmField::kColumn)];
-  const std::vector<std::uint64_t> column_high(column.begin() + (column.empty() ? 0 : 1),
-                                               column.end());
-  const auto row = layout.bits[index(HbmField::kRow)];
-  const auto bank = layout.bits[index(HbmField::kBank)];
-  for (const HbmField field :
-       {HbmField::kPseudoChannel, HbmField::kBankGroup, HbmField::kChannel}) {
-    fold(layout.bits[index(field)], {&row, &bank, &column_high});
+  const auto field = [&](HbmField f) -> Bits& { return layout.bits[index(f)]; };
+  const Bits columns = slice(field(HbmField::kColumn), 1, kMaxBits);
+  const Bits row = field(HbmField::kRow);
+  Bits bank = field(HbmField::kBank);
+  const Bits& sid = field(HbmField::kStackId);
+  bank.insert(bank.end(), sid.begin(), sid.end());
+
+  Bits& group = field(HbmField::kBankGroup);
+  Bits& pseudo = field(HbmField::kPseudoChannel);
+  if (const std::size_t width = group.size() + pseudo.size(); width > 0) {
+    Bits sum(width, 0);
+    fold(sum, row, 0);
+    fold(sum, bank, 0);
+    fold(sum, columns, 1);
+    for (std::size_t i = 0; i < group.size(); ++i) group[i] ^= sum[i];
+    for (std::size_t i = 0; i < pseudo.size(); ++i) pseudo[i] ^= sum[group.size() + i];
   }
-  fold(layout.bits[index(HbmField::kBank)], {&row});
+  Bits& channel = field(HbmField::kChannel);
+  constexpr std::size_t kChannelFold = 6;
+  Bits sum(std::max(kChannelFold, channel.size()), 0);
+  fold(sum, columns, 3);
+  fold(sum, bank, 1);
+  fold(sum, row, 5);
+  for (std::size_t i = 0; i < channel.size(); ++i) channel[i] ^= sum[i];
+  if (Bits& target = field(HbmField::kBank); !target.empty()) {
+    fold(target, slice(row, 2, 6), 0);
+  }
 }
 
 }  // namespace
