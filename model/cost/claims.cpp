@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
+#include <initializer_list>
 
 #include "base/error.h"
 #include "cost/claims_rows.h"
@@ -41,6 +43,44 @@ double training_days(double parameters, double tokens, double chips, double peak
 }
 
 namespace claims {
+namespace {
+
+struct Title {
+  std::string_view id;
+  std::string_view claim;
+  std::string_view source;
+};
+constexpr std::array kTitles{
+    Title{"third-cheaper", "Athena costs a third less per chip than an A100",
+          "The Information, April 2023"},
+    Title{"cents-per-query", "A ChatGPT query costs about 4 US cents", "Bernstein, 2023"},
+    Title{"tenth-of-a-cent", "A ChatGPT query costs 0.36 US cents (some outlets print 0.36 $)",
+          "SemiAnalysis, February 2023"},
+    Title{"capital",
+          "At a tenth of Google's volume: 48.1 B$ of GPUs up front, 16 B$ a year, 4 cents a query",
+          "Bernstein, 2023, via Reuters"},
+    Title{"tpu-v4", "TPU v4 is 1.7 times an A100",
+          "press on Jouppi et al., ISCA 2023, which says 1.2 to 1.7 times"},
+    Title{"supercomputer", "10,000 A100s trained GPT-3-class models",
+          "press on Microsoft's cluster for OpenAI"},
+    Title{"year-in-a-month", "A DGX-1 does a year's work in a month", "press, 2016 to 2017"},
+    Title{"transistors", "MI300 has 153 billion transistors against 80 billion of H100",
+          "AMD, 2023"},
+    Title{"cowos", "H100 supply meets half of demand, limited by CoWoS", "press, 2023"}};
+
+}  // namespace
+
+ClaimRow titled(std::string_view id) {
+  for (const Title& title : kTitles) {
+    if (title.id != id) continue;
+    ClaimRow row;
+    row.id = std::string(id);
+    row.claim = std::string(title.claim);
+    row.source = std::string(title.source);
+    return row;
+  }
+  throw InternalError(fmt::format("no claim '{}'.", id));
+}
 
 ClaimFigure exact(std::string what, double value, std::string unit) {
   return {std::move(what), value, value, value, std::move(unit)};
@@ -56,17 +96,17 @@ CostSubject load_subject(const std::string& chip, const Constants& constants) {
 
 namespace {
 
-/// A row whose inputs are missing is a row that says so.
+/// Adds the rows that `make` gives; rows whose inputs are missing say so.
 template <class Make>
-void guarded(std::vector<ClaimRow>& rows, const std::string& id, const Make& make) {
+void guarded(std::vector<ClaimRow>& rows, std::initializer_list<std::string_view> ids,
+             const Make& make) {
   try {
-    make();
+    for (ClaimRow& row : make()) rows.push_back(std::move(row));
   } catch (const Error& error) {
-    ClaimRow row;
-    row.id = id;
-    row.claim = "(could not be evaluated)";
-    row.conclusion = error.what();
-    rows.push_back(std::move(row));
+    for (const std::string_view id : ids) {
+      rows.push_back(titled(id));
+      rows.back().conclusion = error.what();
+    }
   }
 }
 
@@ -78,17 +118,16 @@ std::vector<ClaimRow> evaluate_claims(const ClaimsPlan& plan, Constants& constan
   using namespace claims;
   Context context{plan, constants, source, draws, constants.nominal()};
   std::vector<ClaimRow> rows;
-  guarded(rows, "third-cheaper", [&] { rows.push_back(third_cheaper(context)); });
+  using Rows = std::vector<ClaimRow>;
+  guarded(rows, {"third-cheaper"}, [&] { return Rows{third_cheaper(context)}; });
   context.nominal = constants.nominal();
-  guarded(rows, "cents-per-query", [&] {
-    for (ClaimRow& row : query_rows(context)) rows.push_back(std::move(row));
-  });
-  guarded(rows, "capital", [&] { rows.push_back(capital_row(context)); });
-  guarded(rows, "tpu-v4", [&] { rows.push_back(tpu_row(context)); });
-  guarded(rows, "supercomputer", [&] { rows.push_back(training_row(context)); });
-  guarded(rows, "year-in-a-month", [&] { rows.push_back(dgx_row(context)); });
-  guarded(rows, "transistors", [&] { rows.push_back(packages_row(context)); });
-  guarded(rows, "cowos", [&] { rows.push_back(cowos_row(context)); });
+  guarded(rows, {"cents-per-query", "tenth-of-a-cent"}, [&] { return query_rows(context); });
+  guarded(rows, {"capital"}, [&] { return Rows{capital_row(context)}; });
+  guarded(rows, {"tpu-v4"}, [&] { return Rows{tpu_row(context)}; });
+  guarded(rows, {"supercomputer"}, [&] { return Rows{training_row(context)}; });
+  guarded(rows, {"year-in-a-month"}, [&] { return Rows{dgx_row(context)}; });
+  guarded(rows, {"transistors"}, [&] { return Rows{packages_row(context)}; });
+  guarded(rows, {"cowos"}, [&] { return Rows{cowos_row(context)}; });
   return rows;
 }
 

@@ -62,10 +62,7 @@ int dies_in(const ChipReport& report) {
 }  // namespace
 
 ClaimRow tpu_row(const Context& context) {
-  ClaimRow row;
-  row.id = "tpu-v4";
-  row.claim = "TPU v4 is 1.7 times an A100";
-  row.source = "press on Jouppi et al., ISCA 2023, which says 1.2 to 1.7 times";
+  ClaimRow row = titled("tpu-v4");
   std::vector<RunRequest> requests = context.plan.tpu;
   const std::size_t n = requests.size();
   for (std::size_t i = 0; i < n; ++i) {
@@ -98,10 +95,7 @@ ClaimRow tpu_row(const Context& context) {
 }
 
 ClaimRow training_row(const Context& context) {
-  ClaimRow row;
-  row.id = "supercomputer";
-  row.claim = "10,000 A100s trained GPT-3-class models";
-  row.source = "press on Microsoft's cluster for OpenAI";
+  ClaimRow row = titled("supercomputer");
   const RunOutcome run = context.source({context.plan.training}).at(0);
   const double mfu = ran(run, context.plan.training).mfu;
   const auto system = config::load<config::SystemConfig>(context.plan.training.on, "systems");
@@ -127,10 +121,7 @@ ClaimRow training_row(const Context& context) {
 }
 
 ClaimRow dgx_row(const Context& context) {
-  ClaimRow row;
-  row.id = "year-in-a-month";
-  row.claim = "A DGX-1 does a year's work in a month";
-  row.source = "press, 2016 to 2017";
+  ClaimRow row = titled("year-in-a-month");
   std::vector<RunRequest> requests = context.plan.dgx;
   requests.push_back(context.plan.dgx_single);
   const std::vector<RunOutcome> outcomes = context.source(requests);
@@ -154,10 +145,7 @@ ClaimRow dgx_row(const Context& context) {
 }
 
 ClaimRow packages_row(Context& context) {
-  ClaimRow row;
-  row.id = "transistors";
-  row.claim = "MI300 has 153 billion transistors against 80 billion of H100";
-  row.source = "AMD, 2023";
+  ClaimRow row = titled("transistors");
   const PackageFacts many = package_of(context, context.plan.packages.at(0));
   const PackageFacts one = package_of(context, context.plan.packages.at(1));
   for (const PackageFacts* facts : {&many, &one}) {
@@ -181,10 +169,7 @@ ClaimRow packages_row(Context& context) {
 }
 
 ClaimRow cowos_row(Context& context) {
-  ClaimRow row;
-  row.id = "cowos";
-  row.claim = "H100 supply meets half of demand, limited by CoWoS";
-  row.source = "press, 2023";
+  ClaimRow row = titled("cowos");
   const CostSubject subject = load_subject(context.plan.cowos, context.constants);
   const CostModel model(subject.chip, subject.product, context.constants, {});
   const double per_wafer = model.interposers_per_wafer();

@@ -21,6 +21,9 @@ struct Context {
   [[nodiscard]] double value(std::string_view name) const { return nominal[constants.index(name)]; }
 };
 
+/// A row with its claim and source, not yet judged.
+[[nodiscard]] ClaimRow titled(std::string_view id);
+
 /// A figure without uncertainty.
 [[nodiscard]] ClaimFigure exact(std::string what, double value, std::string unit);
 [[nodiscard]] ClaimFigure spread(std::string what, const Distribution& d, std::string unit);
