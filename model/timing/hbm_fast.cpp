@@ -133,7 +133,13 @@ void HbmFast::refresh(Channel& channel, std::size_t index, Tick now) {
   const bool all = spec_.refresh == HbmRefresh::kAllBank;
   channel.row_bus = std::max(channel.row_bus, at) + k_.refresh;
   for (Pseudo& p : channel.pseudo) {
-    p.data.block(at >> slot_shift_, (k_.refresh + (all ? k_.rcd[0] : 0)) >> slot_shift_);
+    if (all) {
+      p.data.block(at >> slot_shift_, (k_.refresh + k_.rcd[0]) >> slot_shift_);
+    } else {  // a short stop of the bus: slots before and after it stay usable
+      for (Tick slots = k_.refresh >> slot_shift_; slots > 0; --slots) {
+        (void)p.data.take(at >> slot_shift_);
+      }
+    }
     p.act = std::max(p.act, at) + k_.refresh;
     for (Tick& group : p.group) group = std::max(group, at) + k_.refresh;
     for (Tick& group : p.across) group = std::max(group, at) + k_.refresh;

@@ -9,6 +9,8 @@ namespace athena::validate {
 namespace {
 
 constexpr std::uint64_t kRequest = 64;
+/// Three arrays of 64 MiB with the padding that keeps them off each other's banks on one channel.
+constexpr std::uint64_t kTriadSpacing = (std::uint64_t{64} << 20) + (std::uint64_t{24} << 10);
 
 /// The number after `prefix`, or 0 when `name` is no such pattern.
 std::uint64_t suffix(const std::string& name, std::string_view prefix) {
@@ -61,8 +63,7 @@ HbmAccess HbmPattern::next() {
       return {(i * kRequest) % capacity_, i % 3 == 2};
     case Kind::kTriad: {
       const std::uint64_t stream = i % 3;
-      const std::uint64_t part = capacity_ / 4;
-      return {stream * part + (i / 3 * kRequest) % part, stream == 2};
+      return {(stream * kTriadSpacing + i / 3 * kRequest) % capacity_, stream == 2};
     }
     case Kind::kStride:
       return {(i * step_) % capacity_, false};
