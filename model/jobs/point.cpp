@@ -32,7 +32,7 @@ const std::vector<Field>& fields() {
       {"on", "--on", &PointSpec::on},
       {"sets", "--set", &PointSpec::sets},
       {"stack", "--stack", &PointSpec::stack},
-      {"cost", "--cost", &PointSpec::cost},
+      {"cost", "--cost", &PointSpec::cost, {"nominal"}},
       {"power_cap_w", "--power-cap", &PointSpec::power_cap_w},
       {"rtl", "--rtl", &PointSpec::rtl},
       {"model", "", &PointSpec::model},

@@ -21,8 +21,9 @@ struct PointSpec {
   /// rooted at the document `on`. So `hbm.stacks=5` and `chip.hbm.stacks=5` agree on a chip, and
   /// the second also reaches the chip inside a system.
   std::vector<std::string> sets;
-  std::string stack;                       ///< software stack document; "" = the chip's default
-  std::string cost;                        ///< cost document; "" = the result carries no cost
+  std::string stack;  ///< software stack document; "" = the chip's default
+  std::string
+      cost;  ///< "nominal" = the result carries the chip's cost at nominal constants; "" = none
   double power_cap_w = 0.0;                ///< chip power cap, watts; 0 = the chip's own
   std::map<std::string, std::string> rtl;  ///< block -> model | rtl | lockstep
 

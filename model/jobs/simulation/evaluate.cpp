@@ -7,23 +7,28 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "jobs/simulation/functional.h"
+#include "jobs/simulation/point_cost.h"
 #include "jobs/simulation/train.h"
 #include "timing/collective.h"
 
 namespace athena::jobs {
 namespace {
 
-/// Relative error that a straight line between two simulated decode steps may leave at their middle.
+/// Relative error that a straight line between two simulated decode steps may leave at their
+/// middle.
 constexpr double kDecodeTolerance = 1e-3;
 /// Executions of a single operator: enough that its steady state, not its cold start, is reported.
 constexpr int kOperatorRepeats = 32;
 
-double kernel_host_overhead(const Machine& machine) { return machine.stack.host_per_step.value(); }
+double kernel_host_overhead(const Machine& machine) {
+  return machine.stack.host_per_step.value();
+}
 
 /// Every decode step of a generation: simulated where the time bends, straight in between.
 class DecodeSeries {
  public:
-  DecodeSeries(StepRunner& runner, const compiler::Compiled& compiled) : runner_(runner), compiled_(compiled) {}
+  DecodeSeries(StepRunner& runner, const compiler::Compiled& compiled)
+      : runner_(runner), compiled_(compiled) {}
   /// Sum over steps first..last (inclusive).
   StepResult sum(std::int64_t first, std::int64_t last) {
     StepResult total;
@@ -47,8 +52,10 @@ class DecodeSeries {
     const double a = at(first).seconds;
     const double b = at(last).seconds;
     const std::int64_t middle = first + steps / 2;
-    const bool straight = steps < 2 || std::abs(at(middle).seconds - (a + (b - a) * static_cast<double>(middle - first) / static_cast<double>(steps))) <=
-                                           kDecodeTolerance * b;
+    const bool straight =
+        steps < 2 ||
+        std::abs(at(middle).seconds - (a + (b - a) * static_cast<double>(middle - first) /
+                                               static_cast<double>(steps))) <= kDecodeTolerance * b;
     if (!straight && steps >= 2) {
       integrate(first, middle, total);
       integrate(middle, last, total);
@@ -69,7 +76,9 @@ class DecodeSeries {
 Dtype compute_type(const Workload& work) {
   const workload::Precision precision =
       work.phase.precision ? *work.phase.precision : workload::precision_of(work.model);
-  return storage_bits(precision.gemm_input) >= storage_bits(precision.weights) ? precision.gemm_input : precision.weights;
+  return storage_bits(precision.gemm_input) >= storage_bits(precision.weights)
+             ? precision.gemm_input
+             : precision.weights;
 }
 
 std::int64_t new_tokens(const Workload& work) {
@@ -78,7 +87,8 @@ std::int64_t new_tokens(const Workload& work) {
   return tokens;
 }
 
-void add_phase(PointResult& result, std::string name, StepResult step, double tokens, double steps) {
+void add_phase(PointResult& result, std::string name, StepResult step, double tokens,
+               double steps) {
   result.seconds += step.seconds;
   result.total.add(step, 1.0);
   result.phases.push_back({std::move(name), std::move(step), tokens, steps});
@@ -98,7 +108,8 @@ void run_generate(StepRunner& runner, const Workload& work, PointResult& result)
   DecodeSeries series(runner, compiled);
   StepResult steps = series.sum(0, static_cast<std::int64_t>(lengths.size()) - 1);
   steps.seconds += kernel_host_overhead(runner.machine()) * static_cast<double>(lengths.size());
-  add_phase(result, "decode", std::move(steps), static_cast<double>(work.batch * static_cast<std::int64_t>(lengths.size())),
+  add_phase(result, "decode", std::move(steps),
+            static_cast<double>(work.batch * static_cast<std::int64_t>(lengths.size())),
             static_cast<double>(lengths.size()));
 }
 
@@ -116,7 +127,8 @@ StepResult run_operator(StepRunner& runner, workload::Graph graph) {
 }  // namespace
 
 PointRunner::PointRunner(const PointSpec& spec)
-    : machine_(resolve_machine(spec)), runner_(std::make_unique<StepRunner>(machine_, spec.fidelity)) {}
+    : machine_(resolve_machine(spec)),
+      runner_(std::make_unique<StepRunner>(machine_, spec.fidelity)) {}
 PointRunner::~PointRunner() = default;
 
 PointResult PointRunner::run(const PointSpec& spec) {
@@ -162,13 +174,16 @@ class SimulationEvaluator : public Evaluator {
   std::string key(const PointSpec& spec) override {
     const Machine& machine = resolved(spec);
     const Workload work = resolve_workload(spec, machine);
-    return content_hash(machine.text + work.text + spec.fidelity + ATHENA_VERSION + std::to_string(spec.seed) +
-                        std::to_string(spec.power_cap_w) + (spec.functional ? "f" : "") + (details_ ? "d" : ""));
+    return content_hash(machine.text + work.text + spec.fidelity + ATHENA_VERSION +
+                        std::to_string(spec.seed) + std::to_string(spec.power_cap_w) +
+                        (spec.functional ? "f" : "") + (details_ ? "d" : "") +
+                        (spec.cost.empty() ? "" : point_cost(spec, machine.chip).dump()));
   }
 
   std::string elaboration_key(const PointSpec& spec) override {
     if (spec.fidelity == "analytic") return "";
-    return content_hash(resolved(spec).text + std::to_string(spec.power_cap_w));
+    // A process elaborates one PointRunner: what tells runners apart tells workers apart.
+    return content_hash(resolved(spec).text + identity_of(spec));
   }
 
   nlohmann::ordered_json evaluate(const PointSpec& spec) override {
@@ -179,7 +194,14 @@ class SimulationEvaluator : public Evaluator {
       runner_identity_ = identity;
     }
     const PointResult result = runner_->run(spec);
-    return to_json(result, spec, runner_->machine(), details_);
+    nlohmann::ordered_json json = to_json(result, spec, runner_->machine(), details_);
+    if (spec.cost.empty()) return json;
+    json["cost"] = point_cost(spec, runner_->machine().chip);
+    if (result.tokens > 0 && result.seconds > 0) {
+      json["usd_per_mtok"] =
+          usd_per_mtok(json["cost"], result.chips, result.tokens / result.seconds);
+    }
+    return json;
   }
 
  private:

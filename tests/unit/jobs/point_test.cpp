@@ -54,6 +54,8 @@ TEST_CASE("every field can be set by its name and then shows in the text") {
       set_field(spec, name + ".x", "7");
     } else if (name == "phase") {
       set_field(spec, name, "train");
+    } else if (name == "cost") {
+      set_field(spec, name, "nominal");
     } else if (name == "recompute") {
       set_field(spec, name, "full");
     } else if (name == "fidelity") {
