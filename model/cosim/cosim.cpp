@@ -83,7 +83,7 @@ class Run {
     while (!finished()) {
       const std::uint64_t cycle = lockstep_.cycles();
       if (cycle % kSnapshotEvery == 0 && !replay_target_) {
-        replay_target_ = snapshots_.take(cycle);
+        if (options_.replay) replay_target_ = snapshots_.take(cycle);
         report();
       }
       if (replay_target_ && cycle + kWindow >= *replay_target_ && !tracing_) {
@@ -122,6 +122,7 @@ class Run {
   }
 
   std::string waveform(std::uint64_t cycle) {
+    if (!options_.replay) return "";
     std::error_code ignored;
     std::filesystem::create_directories(options_.out_dir, ignored);
     if (!snapshots_.replay(cycle, kWindow)) return "";

@@ -40,6 +40,7 @@ struct CosimOptions {
   std::uint64_t seed = 1;
   std::string inject;           ///< name of a fault of the block, or empty
   std::string out_dir = "out";  ///< where a waveform goes
+  bool replay = true;           ///< fork snapshots and write a waveform on divergence
   std::string coverage;         ///< file for RTL coverage, or empty
   std::function<void(double)> progress;
 };

@@ -1,9 +1,12 @@
-// One assertion for simulation, synthesis and proof: checked on every clock edge out of reset.
-// yosys (FORMAL) and Verilator both take the immediate form; synthesis drops it.
+// One assertion for simulation and proof, checked on every clock edge out of reset. yosys (FORMAL) and
+// Verilator both take the immediate form; yosys wants no names inside generate loops; synthesis drops it.
 `ifndef ATHENA_ASSERT_SVH
 `define ATHENA_ASSERT_SVH
 `ifdef SYNTHESIS
 `define ATHENA_ASSERT(name_, prop_)
+`elsif FORMAL
+`define ATHENA_ASSERT(name_, prop_) \
+  always @(posedge clk_i) if (rst_ni) assert (prop_);
 `else
 `define ATHENA_ASSERT(name_, prop_) \
   always @(posedge clk_i) begin     \

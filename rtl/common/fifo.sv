@@ -44,4 +44,7 @@ module fifo #(
 
   `include "athena_assert.svh"
   `ATHENA_ASSERT(a_count, count_q <= CountBits'(Depth))
+`ifdef PROVE_FIFO
+  `include "formal/fifo_properties.svh"
+`endif
 endmodule

@@ -28,4 +28,7 @@ module rr_arbiter #(
   `ATHENA_ASSERT(a_one_hot, (grant_o & (grant_o - 1'b1)) == '0)
   `ATHENA_ASSERT(a_only_requested, (grant_o & ~request_i) == '0)
   `ATHENA_ASSERT(a_always_some, !valid_o || (grant_o != '0))
+`ifdef PROVE_RR_ARBITER
+  `include "formal/rr_arbiter_properties.svh"
+`endif
 endmodule

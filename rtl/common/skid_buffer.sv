@@ -39,4 +39,7 @@ module skid_buffer #(
 
   `include "athena_assert.svh"
   `ATHENA_ASSERT(a_spare_behind_full, !spare_q || full_q)
+`ifdef PROVE_SKID_BUFFER
+  `include "formal/skid_buffer_properties.svh"
+`endif
 endmodule

@@ -227,4 +227,7 @@ module dma_engine #(
   `ATHENA_ASSERT(a_buffer_room, !r_valid_i || r_ready_o || (reads_q == '0))
   `ATHENA_ASSERT(a_reserved, reserved_q <= RoomBits'(BufBeats))
   `ATHENA_ASSERT(a_reads, reads_q <= ReadBits'(MaxReads))
+`ifdef PROVE_DMA_ENGINE
+  `include "formal/dma_engine_properties.svh"
+`endif
 endmodule

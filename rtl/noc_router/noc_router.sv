@@ -236,4 +236,7 @@ module noc_router #(
       end
     end
   end
+`ifdef PROVE_NOC_ROUTER
+  `include "formal/noc_router_properties.svh"
+`endif
 endmodule
