@@ -124,3 +124,20 @@ TEST_CASE("a full disk is the machine's fault") {
   CHECK(outcome.exit_code == 4);
   CHECK_THAT(outcome.err, StartsWith("athena: cannot"));
 }
+
+TEST_CASE("an interrupted command says so and ends with the machine's code") {
+  // Reading from a pipe that nobody writes to never ends by itself.
+  const std::string folder = "/tmp/athena_interrupt_" + std::to_string(::getpid());
+  fs::create_directories(folder);
+  const std::string command = "cd " + folder +
+                              " && mkfifo slow.yaml && timeout --preserve-status -s INT 1 " +
+                              ATHENA_BINARY " config check --kind chips slow.yaml 2>err";
+  const int status = std::system(command.c_str());
+  std::ifstream err(folder + "/err");
+  std::ostringstream text;
+  text << err.rdbuf();
+  fs::remove_all(folder);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 4);
+  CHECK_THAT(text.str(), Contains("interrupted"));
+}
