@@ -37,7 +37,7 @@ void run_export(Options& options, Session& session) {
   const auto timer = serving::make_simulator_timer(hardware);
   serving::MeasurementStore store(*timer, options.hardware.store);
   serving::ExportSpec spec = options.spec;
-  if (spec.hardware.empty()) spec.hardware = hardware.chip.name;
+  if (spec.hardware.empty()) spec.hardware = hardware.machine.chip.name;
   if (spec.model.empty()) spec.model = hardware.model.name;
   spec.tp = options.hardware.spec.tp;
   if (!options.hardware.spec.dtype.empty()) spec.variant = options.hardware.spec.dtype;

@@ -134,7 +134,8 @@ std::string ServingSide::config_hash() const {
 std::optional<double> ServingSide::price() const {
   try {
     cost::Constants constants = cost::Constants::load({});
-    const cost::CostSubject subject{hardware_.chip, cost::load_product(hardware_.chip, {})};
+    const cost::CostSubject subject{hardware_.machine.chip,
+                                    cost::load_product(hardware_.machine.chip, {})};
     return cost::nominal_cost_json(subject, constants).at("usd_per_chip_hour").get<double>();
   } catch (const InputError&) {
     return std::nullopt;  // no product file for this chip: the price is then the user's to give

@@ -7,47 +7,15 @@
 #include <limits>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/text.h"
 #include "config/config.h"
-#include "serving/step_pricing.h"
+#include "jobs/simulation/step.h"
+#include "serving/child_timer.h"
+#include "serving/step_graph.h"
+#include "workload/transformer_schema.h"
 
 namespace athena::serving {
 namespace {
-
-/// The part of `sets` that is for one document, its prefix taken off. What has no prefix belongs to
-/// the document that the user named.
-std::vector<std::string> sets_for(const std::vector<std::string>& sets, std::string_view document,
-                                  bool named) {
-  std::vector<std::string> out;
-  for (const std::string& set : sets) {
-    const auto has = [&](std::string_view prefix) {
-      return set.starts_with(prefix) && set.size() > prefix.size() && set[prefix.size()] == '.';
-    };
-    if (has(document)) {
-      out.push_back(set.substr(document.size() + 1));
-    } else if (named && !has("chip") && !has("system") && !has("stack")) {
-      out.push_back(set);
-    }
-  }
-  return out;
-}
-
-bool is_known(const std::string& name, std::string_view kind) {
-  try {
-    (void)config::find_document(name, kind);
-    return true;
-  } catch (const InputError&) {
-    return false;
-  }
-}
-
-bool is_system(const std::string& name) {
-  const bool path = name.find('/') != std::string::npos || name.ends_with(".yaml");
-  if (!path) return !is_known(name, "chips") && is_known(name, "systems");
-  return config::parse_file(name).find("chips_per_node") != nullptr ||
-         config::parse_file(name).find("fabric") != nullptr;
-}
 
 workload::Parallelism parallelism(const HardwareSpec& spec) {
   for (const auto& [name, value] :
@@ -61,32 +29,16 @@ workload::Parallelism parallelism(const HardwareSpec& spec) {
   return parallel;
 }
 
-void load_documents(const HardwareSpec& spec, Hardware& out) {
-  const bool system = is_system(spec.on);
-  const auto chip_sets = sets_for(spec.sets, "chip", !system);
-  if (system) {
-    out.system = config::load_system(spec.on, sets_for(spec.sets, "system", true));
-    out.chip = config::load<config::ChipConfig>(out.system.chip, "chips", chip_sets);
-  } else {
-    out.chip = config::load<config::ChipConfig>(spec.on, "chips", chip_sets);
-    if (out.chip.default_system.empty() && out.chips() > 1) {
-      throw InputError(
-          fmt::format("chip '{}' names no default system; give --on a system to use {} chips.",
-                      spec.on, out.chips()));
-    }
-    if (!out.chip.default_system.empty()) {
-      out.system =
-          config::load_system(out.chip.default_system, sets_for(spec.sets, "system", false));
-    }
-  }
-  const std::string stack = spec.stack.empty() ? out.chip.default_stack : spec.stack;
-  out.stack =
-      config::load<config::StackConfig>(stack, "stacks", sets_for(spec.sets, "stack", false));
-  if (out.chips() > std::max(1, out.system.chips())) {
-    throw InputError(fmt::format("tp {} x pp {} x ep {} needs {} chips; '{}' has {}.", spec.tp,
-                                 spec.pp, spec.ep, out.chips(), spec.on,
-                                 std::max(1, out.system.chips())));
-  }
+jobs::Machine machine_of(const HardwareSpec& spec) {
+  jobs::PointSpec point;
+  point.on = spec.on;
+  point.sets = spec.sets;
+  point.stack = spec.stack;
+  point.power_cap_w = spec.power_cap_w;
+  point.tp = spec.tp;
+  point.pp = spec.pp;
+  point.dp = point.ep = spec.ep;
+  return jobs::resolve_machine(point);
 }
 
 }  // namespace
@@ -104,7 +56,7 @@ Hardware resolve_hardware(const HardwareSpec& spec) {
   if (!out.model.causal) {
     throw InputError(fmt::format("'{}' is an encoder and generates no tokens.", out.model.name));
   }
-  load_documents(spec, out);
+  out.machine = machine_of(spec);
   workload::check_parallelism(out.model, out.parallel);
   out.precision = spec.dtype.empty() ? workload::precision_of(out.model)
                                      : workload::precision_from_name(spec.dtype);
@@ -115,20 +67,16 @@ Hardware resolve_hardware(const HardwareSpec& spec) {
     out.precision.kv = *type;
   }
   out.max_context = spec.max_context > 0 ? spec.max_context : out.model.max_context;
-  out.power_cap = Watts(spec.power_cap_w);
-  const auto yaml = [](const auto& document) { return config::to_yaml(config::dump(document)); };
   out.identity = fmt::format(
-      "serving step 1\n{}\n{}\n{}\n{}\ntp {} pp {} ep {} kv {} dtype {} fidelity {} cap {} "
-      "context {}\n",
-      yaml(out.chip), yaml(out.system), yaml(out.stack), workload_text(out.model), spec.tp, spec.pp,
-      spec.ep, name(out.precision.kv), spec.dtype, spec.fidelity, spec.power_cap_w,
-      out.max_context);
+      "serving step 1\n{}\n{}\ntp {} pp {} ep {} kv {} dtype {} fidelity {} cap {} context {}\n",
+      out.machine.text, config::to_yaml(config::dump(out.model)), spec.tp, spec.pp, spec.ep,
+      name(out.precision.kv), spec.dtype, spec.fidelity, spec.power_cap_w, out.max_context);
   return out;
 }
 
 ReplicaMemory replica_memory(const Hardware& hardware, const EngineConfig& engine) {
   const double capacity =
-      static_cast<double>(hardware.chip.memory.capacity.value()) * engine.memory_share;
+      static_cast<double>(hardware.machine.chip.memory.capacity.value()) * engine.memory_share;
   // Every stage keeps a share of the weights and of each token's keys and values; the tightest
   // decides how many tokens the replica holds.
   constexpr std::int64_t kProbeTokens = 4096;
@@ -165,6 +113,70 @@ ReplicaMemory replica_memory(const Hardware& hardware, const EngineConfig& engin
       throw Finding("no room for keys and values is left beside the weights.");
   }
   return memory;
+}
+
+namespace {
+
+class SimulatorTimer final : public OperatorTimer {
+ public:
+  explicit SimulatorTimer(const Hardware& hardware)
+      : hardware_(hardware), runner_(hardware_.machine, hardware_.fidelity) {}
+
+  std::string identity() const override { return hardware_.identity; }
+  Watts idle_power() const override {
+    return hardware_.machine.chip.power.idle * hardware_.chips();
+  }
+
+  StepMeasurement measure(const StepShape& shape) override {
+    const int stages = hardware_.parallel.pp;
+    const auto batch = largest_part(shape, stages * hardware_.parallel.dp);
+    StepMeasurement sum;
+    double slowest = 0.0;
+    double energy = 0.0;  // of one chip of each stage, one micro-batch
+    for (int stage = 0; stage < stages; ++stage) {
+      // Stages between the first and the last are alike.
+      const bool middle = stage > 0 && stage < stages - 1;
+      if (middle && stage > 1) continue;
+      const double times = middle ? stages - 2 : 1;
+      const jobs::StepResult step = runner_.run(step_graph(hardware_, batch, stage));
+      slowest = std::max(slowest, step.seconds);
+      energy += step.energy_j * times;
+      for (const chip::KernelResult& kernel : step.kernels) add(sum, kernel, times);
+    }
+    // In steady state every stage holds another micro-batch and the slowest sets the pace; each
+    // stage works through all micro-batches while a step lasts.
+    sum.total = Seconds(slowest * stages) + hardware_.machine.stack.host_per_step;
+    sum.energy = Joules(energy * stages * hardware_.parallel.tp * hardware_.parallel.dp);
+    Seconds all{0.0};
+    for (const OperatorTime& op : sum.operators) all += op.time;
+    for (OperatorTime& op : sum.operators) op.energy = sum.energy * (op.time / all);
+    return sum;
+  }
+
+ private:
+  static void add(StepMeasurement& sum, const chip::KernelResult& kernel, double times) {
+    // "attention.combine" merges the parts of a split attention: the same operator.
+    const std::string op = kernel.name.substr(0, kernel.name.find('.'));
+    auto same = std::find_if(sum.operators.begin(), sum.operators.end(),
+                             [&](const OperatorTime& o) { return o.name == op; });
+    if (same == sum.operators.end()) {
+      sum.operators.push_back({op, kind_of(kernel.block, op), Seconds(0.0), Joules(0.0)});
+      same = sum.operators.end() - 1;
+    }
+    same->time += Seconds(kernel.seconds * times);
+  }
+
+  Hardware hardware_;
+  jobs::StepRunner runner_;
+};
+
+}  // namespace
+
+std::unique_ptr<OperatorTimer> make_simulator_timer(const Hardware& hardware) {
+  auto here = std::make_unique<SimulatorTimer>(hardware);
+  if (hardware.fidelity == "analytic") return here;
+  return in_child(std::move(here),
+                  [hardware] { return std::make_unique<SimulatorTimer>(hardware); });
 }
 
 }  // namespace athena::serving

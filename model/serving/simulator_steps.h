@@ -6,9 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "config/chip.h"
-#include "config/stack.h"
-#include "config/system.h"
+#include "jobs/simulation/machine.h"
 #include "serving/engine_config.h"
 #include "serving/operator_timer.h"
 #include "workload/build.h"
@@ -32,15 +30,12 @@ struct HardwareSpec {
 
 /// The documents behind a HardwareSpec.
 struct Hardware {
-  config::ChipConfig chip;
-  config::SystemConfig system;
-  config::StackConfig stack;
+  jobs::Machine machine;
   workload::Transformer model;
   workload::Precision precision;
   workload::Parallelism parallel;  ///< of one replica; ep > 1 makes dp = ep attention groups
   std::string fidelity;
   std::int64_t max_context = 0;
-  Watts power_cap{0};
   std::string identity;  ///< every document as resolved, in one text
   [[nodiscard]] int chips() const { return parallel.world(); }
 };
