@@ -18,6 +18,8 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/usage.h"
+#include "jobs/evaluator.h"
+#include "jobs/simulation/evaluate.h"
 
 namespace {
 
@@ -110,6 +112,9 @@ int parse_and_run(CLI::App& app, athena::cli::Session& session, int argc, char**
 
 int sc_main(int argc, char* argv[]) {
   install_signals();
+  // Many points at once keep summaries; `run` asks for the details of its own.
+  athena::jobs::set_evaluator_factory(
+      [] { return athena::jobs::make_simulation_evaluator(false); });
   athena::cli::Session session;
   return guarded(session, [&] {
     CLI::App app("athena: what an AI accelerator does with a transformer, and what it costs",
