@@ -80,7 +80,7 @@ void direct(Builder& b, double chunk, int phases, bool reduces) {
 
 void halving_doubling(Builder& b, Kind kind, double bytes) {
   const int n = b.ranks();
-  const int levels = std::bit_width(static_cast<unsigned>(n)) - 1;
+  const int levels = static_cast<int>(std::bit_width(static_cast<unsigned>(n))) - 1;
   struct Round {
     int distance;
     double bytes;

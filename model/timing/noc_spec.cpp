@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "timing/noc_topology.h"
 
@@ -62,6 +64,27 @@ NocTerminals noc_terminals(const config::ChipConfig& chip) {
   t.memory_channels = chip.memory.stacks * chip.memory.channels_per_stack;
   t.links = chip.links.count > 0 ? t.first_memory + t.memory_channels : -1;
   return t;
+}
+
+std::vector<std::string> noc_warnings(const NocSpec& spec) {
+  std::vector<std::string> warnings;
+  // Switch grant to arrival, grant there, credit wire and processing until the slot is reused.
+  const int round_trip = std::min(2, spec.router_cycles) + spec.link_cycles + 1 + spec.link_cycles +
+                         spec.credit_cycles;
+  if (spec.buffer_flits < round_trip)
+    warnings.push_back(fmt::format(
+        "noc.buffer_flits: {} flits cover {} of the {} cycles of a credit's round trip, so one "
+        "virtual channel fills at most {:.0f} % of a link.",
+        spec.buffer_flits, spec.buffer_flits, round_trip, 100.0 * spec.buffer_flits / round_trip));
+  const int halves = spec.kind == config::NocKind::kTorus ? 2 : 1;
+  if (spec.kind != config::NocKind::kCrossbar &&
+      spec.virtual_channels < 2 * halves * spec.message_classes)
+    warnings.push_back(fmt::format(
+        "noc.virtual_channels: {} leave one channel per class{}: a blocked packet blocks all "
+        "behind "
+        "it, and a mesh of 1 channel x 4 flits saturates at 30 % of its bisection (BookSim).",
+        spec.virtual_channels, halves == 2 ? " and dateline half" : ""));
+  return warnings;
 }
 
 }  // namespace athena::timing

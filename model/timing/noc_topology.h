@@ -67,6 +67,10 @@ struct NocTerminals {
 };
 [[nodiscard]] NocTerminals noc_terminals(const config::ChipConfig& chip);
 
+/// Sentences about a network that works but wastes its wires: buffers that do not cover the credit
+/// round trip, a single virtual channel. Empty when there is nothing to say.
+[[nodiscard]] std::vector<std::string> noc_warnings(const NocSpec& spec);
+
 /// One directed link. Ports count from 0 at each router.
 struct NocLink {
   enum class Kind : std::uint8_t { kInject, kNetwork, kEject };

@@ -131,7 +131,7 @@ int destination_of(NocPattern pattern, const NocSpec& spec, int terminals, int s
   const int x = router % spec.cols;
   const int y = router / spec.cols;
   const auto place = [&](int to_x, int to_y) { return (to_y * spec.cols + to_x) * per + lane; };
-  const int bits = std::bit_width(static_cast<unsigned>(terminals)) - 1;
+  const int bits = static_cast<int>(std::bit_width(static_cast<unsigned>(terminals))) - 1;
   switch (pattern) {
     case NocPattern::kTranspose:
       return place(y, x);

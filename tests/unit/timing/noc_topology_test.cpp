@@ -174,6 +174,17 @@ TEST_CASE("impossible networks are refused with the key") {
   refuses(spec, "routing");
 }
 
+TEST_CASE("thin networks are warned about, shipped sizes are not") {
+  CHECK(noc_warnings(NocSpec{}).empty());
+  NocSpec thin;
+  thin.virtual_channels = 1;
+  thin.buffer_flits = 4;
+  const auto warnings = noc_warnings(thin);
+  REQUIRE(warnings.size() == 2);
+  CHECK(warnings[0].find("buffer_flits") != std::string::npos);
+  CHECK(warnings[1].find("virtual_channels") != std::string::npos);
+}
+
 TEST_CASE("a chip's network has a terminal per core and per memory channel") {
   config::ChipConfig chip;
   chip.cluster.count = 16;
