@@ -1,5 +1,5 @@
-// One assertion for simulation and proof, checked on every clock edge out of reset. yosys (FORMAL) and
-// Verilator both take the immediate form; yosys wants no names inside generate loops; synthesis drops it.
+// One assertion for simulation and proof, checked on every clock edge out of reset, in the immediate
+// form that all tools read. Proofs (FORMAL) want no names inside generate loops; synthesis drops it.
 `ifndef ATHENA_ASSERT_SVH
 `define ATHENA_ASSERT_SVH
 `ifdef SYNTHESIS
