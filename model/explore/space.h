@@ -14,6 +14,10 @@
 #include "explore/value.h"
 #include "jobs/point.h"
 
+namespace athena::config {
+class StructSchema;
+}
+
 namespace athena::explore {
 
 /// A key and the text it is set to. Keys are fields of a point (`batch`, `tp`, `on`, `stack` ...),
@@ -115,6 +119,9 @@ struct Space {
 [[nodiscard]] Space load_space(const std::string& name_or_path,
                                const std::vector<std::string>& sets = {});
 [[nodiscard]] Space space_from_node(const config::Node& node);
+
+/// The table of a sweep's document, for checking and documenting it; see config/schema.h.
+[[nodiscard]] const config::StructSchema& sweep_schema();
 
 /// Applies one setting to a point. Throws InputError for an unknown field.
 void apply_setting(jobs::PointSpec& spec, const Setting& setting);

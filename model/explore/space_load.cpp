@@ -300,6 +300,10 @@ void check_space(Space& space) {
 
 }  // namespace
 
+const config::StructSchema& sweep_schema() {
+  return schema_of(static_cast<const SpaceDocument*>(nullptr));
+}
+
 Space space_from_node(const Node& node) {
   const auto document = config::bind<SpaceDocument>(node);
   Space space;
