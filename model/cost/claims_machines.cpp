@@ -112,7 +112,8 @@ ClaimRow training_row(const Context& context) {
   for (const double share : {0.2, 0.3, 0.4, 0.5}) {
     row.figures.push_back(exact(fmt::format("days at MFU {:.1f}", share), days(share), "days"));
   }
-  row.verdict = Verdict::kHolds;
+  row.verdict = days(mfu) <= context.value("plausible_training_days") ? Verdict::kHolds
+                                                                      : Verdict::kNotReproduced;
   row.conclusion = fmt::format(
       "At the simulated MFU of {:.2f} GPT-3's 300 billion tokens take {:.1f} days on 10,000 A100s.",
       mfu, days(mfu));

@@ -25,9 +25,10 @@ struct NodeScale {
 };
 
 /// Logic: vendor's iso-speed power claims: N5 -30 % against N7 (range -20..-35 %), N4 a further
-/// -9 %, N3 -27 % against N5, N6 as N7; N7 -60 % against 16FF+, 12FFN -10 % against 16FF+. SRAM and
-/// wire: half of that step in log terms for SRAM, supply squared for wires. Leakage and clock per
-/// area follow density (N5 1.6 x N7, 16FF+ 0.36 x). SRAM, wire, leakage, clock: assumed.
+/// -9 %, N3 -27 % against N5, N6 as N7; N7 -60 % against 16FF+, 12FFN -10 % against 16FF+, 16FF+
+/// -50 % against 28 nm. SRAM and wire: half of that step in log terms for SRAM, supply squared for
+/// wires. Leakage and clock per area follow density (N5 1.6 x N7, 16FF+ 0.36 x). SRAM, wire,
+/// leakage, clock: assumed.
 constexpr std::array kNodes{
     NodeScale{"N7", 0.75, 1.0, 1.0, 1.0, 1.0, 1.0},
     NodeScale{"N6", 0.75, 0.97, 1.0, 1.0, 1.05, 1.05},
@@ -36,6 +37,7 @@ constexpr std::array kNodes{
     NodeScale{"N3", 0.70, 0.51, 0.75, 0.87, 1.3, 1.2},
     NodeScale{"N12", 0.80, 2.25, 1.5, 1.14, 0.6, 0.9},
     NodeScale{"N16", 0.80, 2.5, 1.58, 1.14, 0.6, 0.9},
+    NodeScale{"N28", 0.90, 5.0, 2.6, 1.44, 0.4, 0.8},
 };
 
 struct Alias {
@@ -44,17 +46,22 @@ struct Alias {
 };
 constexpr std::array kAliases{Alias{"4N", "N4"},     Alias{"4NP", "N4"},   Alias{"N5P", "N5"},
                               Alias{"12FFN", "N12"}, Alias{"12FF", "N12"}, Alias{"16FF+", "N16"},
-                              Alias{"16FFC", "N16"}, Alias{"16FF", "N16"}, Alias{"N7P", "N7"}};
+                              Alias{"16FFC", "N16"}, Alias{"16FF", "N16"}, Alias{"N7P", "N7"},
+                              Alias{"28HPM", "N28"}, Alias{"28nm", "N28"}};
 
-/// HBM3 runs its arrays at 1.1 V instead of 1.2 V and its I/O at 0.4 V (JESD238 against JESD235).
+/// Relative to HBM2. HBM3 runs its arrays at 1.1 V instead of 1.2 V and its I/O at 0.4 V (JESD238
+/// against JESD235). Package-to-package memories: arrays with longer wires (x 2) at their supply,
+/// and terminated I/O over the board: 6 pJ/bit (GDDR6, DDR4), 12 pJ/bit (DDR3), 3 pJ/bit
+/// (LPDDR4/5), after O'Connor et al., MICRO 2017, and vendors' power calculators.
 struct MemoryScale {
   std::string_view standard;
   double core;
   double io;
 };
-constexpr std::array kMemories{MemoryScale{"HBM3E", 0.84, 0.5}, MemoryScale{"HBM3", 0.84, 0.5},
-                               MemoryScale{"HBM2E", 1.0, 1.0}, MemoryScale{"HBM2", 1.0, 1.0},
-                               MemoryScale{"HBM", 1.17, 1.0}};
+constexpr std::array kMemories{
+    MemoryScale{"HBM3E", 0.84, 0.5}, MemoryScale{"HBM3", 0.84, 0.5}, MemoryScale{"HBM2E", 1.0, 1.0},
+    MemoryScale{"HBM2", 1.0, 1.0},   MemoryScale{"HBM", 1.17, 1.0},  MemoryScale{"GDDR", 2.5, 20.0},
+    MemoryScale{"LPDDR", 1.7, 10.0}, MemoryScale{"DDR3", 3.1, 40.0}, MemoryScale{"DDR", 2.0, 20.0}};
 
 const NodeScale& node_scale(std::string_view process) {
   std::string_view canonical = process;
@@ -74,8 +81,8 @@ const MemoryScale& memory_scale(std::string_view memory) {
     if (memory.substr(0, scale.standard.size()) == scale.standard) return scale;
   }
   throw InputError(fmt::format(
-      "no energies for memory '{}'; expected a name that begins with HBM, HBM2, HBM2E, HBM3 or "
-      "HBM3E.",
+      "no energies for memory '{}'; expected a name that begins with HBM, HBM2, HBM2E, HBM3, "
+      "HBM3E, GDDR, LPDDR or DDR.",
       memory));
 }
 

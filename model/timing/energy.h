@@ -91,9 +91,9 @@ struct EnergyTable {
 /// Keys, units and ranges, so that a table can be written to a file, read back and changed.
 [[nodiscard]] const config::StructSchema& schema_of(const EnergyTable*);
 
-/// The table for a process ("N7", "N6", "N5", "N4", "N3", "N12", "N16", and the vendors' names
-/// "4N", "12FFN", "16FF+") and a memory standard ("HBM2", "HBM2E", "HBM3", or the name of a timing
-/// set that begins so). Throws InputError for a node without data.
+/// The table for a process ("N7", "N6", "N5", "N4", "N3", "N12", "N16", "N28", and the vendors'
+/// names "4N", "12FFN", "16FF+") and a memory standard ("HBM2", "HBM2E", "HBM3", "GDDR6", "DDR4",
+/// ..., or the name of a timing set that begins so). Throws InputError for a node without data.
 [[nodiscard]] EnergyTable energies_for(std::string_view process, std::string_view memory = "HBM2E");
 /// The process names that energies_for() knows.
 [[nodiscard]] std::vector<std::string> known_processes();

@@ -89,7 +89,7 @@ TEST_CASE("area grows with every part and shrinks with the node", "[area]") {
     CHECK(report_of(larger).total_mm2() > base);
   }
   double previous = 1e9;
-  for (const char* process : {"N16", "N12", "N7", "N6", "N5", "N4", "N3"}) {
+  for (const char* process : {"N28", "N16", "N12", "N7", "N6", "N5", "N4", "N3"}) {
     KnownDie die = ga100();
     die.chip.technology.process = process;
     const double area = report_of(die).total_mm2();

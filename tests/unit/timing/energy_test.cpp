@@ -48,7 +48,7 @@ TEST_CASE("energy grows with width and shrinks with depth and node", "[energy]")
   CHECK(mac(n7, Dtype::kFp16, 4) < mac(n7, Dtype::kFp32, 4));
   CHECK(mac(n7, Dtype::kBf16, 16) < mac(n7, Dtype::kBf16, 4));
   double previous = 0.0;
-  for (const char* node : {"N3", "N4", "N5", "N6", "N7", "N12", "N16"}) {
+  for (const char* node : {"N3", "N4", "N5", "N6", "N7", "N12", "N16", "N28"}) {
     const double energy = mac(energies_for(node), Dtype::kBf16, 1);
     CHECK(energy > previous);
     previous = energy;
@@ -74,7 +74,8 @@ TEST_CASE("names of processes and memories are checked", "[energy]") {
   CHECK(energies_for("12FFN").process == "N12");
   CHECK_THROWS_AS(energies_for("N55"), InputError);
   CHECK_THROWS_WITH(energies_for("N77"), Catch::Contains("Did you mean 'N7'"));
-  CHECK_THROWS_AS(energies_for("N7", "DDR4"), InputError);
+  CHECK_THROWS_AS(energies_for("N7", "optane"), InputError);
+  CHECK(energies_for("N28", "DDR3-2133").hbm_j_per_byte() > energies_for("N28").hbm_j_per_byte());
 }
 
 TEST_CASE("a table survives being written and read", "[energy]") {
