@@ -103,10 +103,15 @@ const StructSchema& schema_of(const ProductConfig*) {
 ProductConfig load_product(const config::ChipConfig& chip, const std::vector<std::string>& sets) {
   constexpr std::string_view kKind = "cost/products";
   const std::vector<std::string> known = config::list_documents(kKind);
+  const auto has_product = [&](const std::string& name) {
+    return std::find(known.begin(), known.end(), name) != known.end();
+  };
+  std::vector<std::string> names{chip.name};
+  names.insert(names.end(), chip.aliases.begin(), chip.aliases.end());
+  const auto listed = std::find_if(names.begin(), names.end(), has_product);
   ProductConfig product;
-  const bool listed = std::find(known.begin(), known.end(), chip.name) != known.end();
-  if (listed) {
-    product = config::load<ProductConfig>(chip.name, kKind, sets);
+  if (listed != names.end()) {
+    product = config::load<ProductConfig>(*listed, kKind, sets);
   } else {
     config::Node node = config::map_node();
     node.set("name", config::scalar_node(chip.name));

@@ -104,8 +104,9 @@ struct ProductConfig {
 };
 [[nodiscard]] const config::StructSchema& schema_of(const ProductConfig*);
 
-/// The product of a chip: configs/cost/products/<chip>.yaml, or one die on an interposer with the
-/// chip's memory when there is no such file. `sets` override keys of the product.
+/// The product of a chip: configs/cost/products/<chip or one of its aliases>.yaml, or one die on an
+/// interposer with the chip's memory when there is no such file. `sets` override keys of the
+/// product.
 [[nodiscard]] ProductConfig load_product(const config::ChipConfig& chip,
                                          const std::vector<std::string>& sets = {});
 
