@@ -139,6 +139,7 @@ void HbmChannel::insert(const HbmPiece& piece, Tick t) {
   e.prev = bank.tail[mode];
   if (e.prev == kNil) {
     bank.head[mode] = id;
+    bank.head_seq[mode] = e.seq;
     busy_[mode] |= bit(b);
     if (hit) head_hit_[mode] |= bit(b);
   } else {
@@ -149,6 +150,7 @@ void HbmChannel::insert(const HbmPiece& piece, Tick t) {
     ++counts_.row_hits;
     if (bank.hit[mode] == kNil) {
       bank.hit[mode] = id;
+      bank.hit_seq[mode] = e.seq;
       hits_[mode] |= bit(b);
       lower(column_wake_, column_ready(b, mode));
     }
@@ -169,6 +171,7 @@ void HbmChannel::unlink(Bank& bank, std::uint16_t id) {
   const unsigned mode = e.write ? 1U : 0U;
   if (e.prev == kNil) {
     bank.head[mode] = e.next;
+    if (e.next != kNil) bank.head_seq[mode] = entries_[e.next].seq;
   } else {
     entries_[e.prev].next = e.next;
   }
@@ -188,6 +191,7 @@ void HbmChannel::find_hit(int b, unsigned mode, std::uint16_t from) {
   if (id == kNil) {
     hits_[mode] &= ~bit(b);
   } else {
+    bank.hit_seq[mode] = entries_[id].seq;
     hits_[mode] |= bit(b);
   }
 }
@@ -284,16 +288,18 @@ int HbmChannel::pick_hit(Tick t, Tick& next) const {
       lower(next, pc.cas[mode_]);
       continue;
     }
+    // The pseudo-channel and the command bus are free: the bank group and the bank decide.
     for (; mask != 0; mask &= mask - 1) {
       const int b = lowest(mask);
-      const Tick ready = column_ready(b, mode_);
+      const Bank& bank = bank_[static_cast<std::size_t>(b)];
+      Tick ready = std::max(group_[group_of(b)].cas[mode_], bank.cas_ready[mode_]);
+      if (sids_ > 1) raise(ready, pc.sid[mode_][sid_of(b)]);
       if (ready > t) {
         lower(next, ready);
         continue;
       }
-      const std::uint64_t seq = entries_[bank_[static_cast<std::size_t>(b)].hit[mode_]].seq;
-      if (seq < best_seq) {
-        best_seq = seq;
+      if (bank.hit_seq[mode_] < best_seq) {
+        best_seq = bank.hit_seq[mode_];
         best = b;
       }
     }
@@ -444,7 +450,7 @@ Tick HbmChannel::row_slot(Tick t) {
         lower(next, clock_edge(ready));
         continue;
       }
-      const std::uint64_t seq = entries_[bank.head[mode_]].seq;
+      const std::uint64_t seq = bank.head_seq[mode_];
       if (seq < best_seq) {
         best_seq = seq;
         best = b;
@@ -463,10 +469,14 @@ Tick HbmChannel::row_slot(Tick t) {
         lower(next, bank.pre_ready);
         continue;
       }
-      const std::uint16_t target = row_target(b);
-      if (target == kNil) continue;
-      if (entries_[target].seq < best_seq) {
-        best_seq = entries_[target].seq;
+      std::uint64_t seq = bank.head_seq[mode_];
+      if (!row_hit_first_) {
+        const std::uint16_t target = row_target(b);
+        if (target == kNil) continue;
+        seq = entries_[target].seq;
+      }
+      if (seq < best_seq) {
+        best_seq = seq;
         best = b;
       }
     }

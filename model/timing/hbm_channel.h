@@ -93,6 +93,7 @@ class HbmChannel {
     Tick act_ready = 0, pre_ready = 0;
     std::array<Tick, 2> cas_ready{};  // read, write: tRCD
     Tick last_act = -kNever, last_pre = -kNever;
+    std::array<std::uint64_t, 2> hit_seq{}, head_seq{};  // ages of the entries `hit` and `head`
     std::uint32_t open_row = 0;
     std::array<std::uint16_t, 2> head{kNil, kNil}, tail{kNil, kNil}, hit{kNil, kNil};
     std::uint16_t active = kNil;  // entry whose ACT was issued and whose first access was not

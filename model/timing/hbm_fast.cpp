@@ -101,7 +101,7 @@ void HbmFast::reset() {
   ring_.assign(channels * 2 * queue_, 0);
   group_data_ = group_work_ = ahead_ = 0;
   group_refresh_ = fresh.next_refresh;
-  group_writes_ = group_reads_ = 0.0;
+  group_writes_ = group_reads_ = group_carry_ = 0.0;
   super_ = {};
   stamp_ = 0;
   counts_ = {};
@@ -273,7 +273,8 @@ Tick HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std::uint32
   p.data.move_to(entry >> slot_shift_);
   Tick slot = p.data.take(ready >> slot_shift_);
   for (std::int32_t more = count - kPlace; more > 0; more -= kPlace) slot = p.data.take(slot + 1);
-  const Tick start = std::max(ready, (slot << slot_shift_) - (count - kPlace) * k_.burst);
+  const Tick start =
+      std::max(ready, (slot << slot_shift_) - std::max(0, count - kPlace) * k_.burst);
   const Tick end = std::max(start + count * k_.burst, ready + (count - 1) * k_.ccd_l + k_.burst);
   const Tick column = end - k_.burst;  // the last column command
   batch->last = std::max(batch->last, column);
@@ -361,7 +362,9 @@ Tick HbmFast::access_bulk(Tick arrival, std::uint64_t address, std::uint64_t byt
     } else {
       counts_.row_hits += columns / 2;
     }
-    const auto demand = static_cast<Tick>(static_cast<double>(part) * ticks_per_byte_);
+    group_carry_ += static_cast<double>(part) * ticks_per_byte_;
+    const auto demand = static_cast<Tick>(group_carry_);
+    group_carry_ -= static_cast<double>(demand);
     group_data_ = std::max(group_data_, arrival) + demand;
     group_work_ += demand;
     const Tick served = std::max(group_data_, ahead_ + group_work_);

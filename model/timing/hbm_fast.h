@@ -156,6 +156,7 @@ class HbmFast {
   Tick ahead_ = 0;       // max over channels of (data - seen)
   Tick group_refresh_ = 0;
   double group_writes_ = 0.0, group_reads_ = 0.0;
+  double group_carry_ = 0.0;  // fractions of a tick owed to the bus
   struct Super {
     std::uint32_t row = kNoRow;
     Tick act = 0, last = 0;
