@@ -24,6 +24,7 @@ struct Options {
   HardwareFlags hardware;
   EngineFlags engine;
   std::string slo;
+  std::string overlong = "reject";
   serving::CapacityOptions search;
   std::uint64_t seed = 1;
   double traffic = 0.0;  ///< requests per second to be carried; 0 = only the capacity is asked
@@ -158,6 +159,10 @@ std::string text_of(const Options& options, const SideCapacity& side, const std:
 void run_capacity(Options& options, Session& session) {
   options.hardware.split_sets();
   options.search.slo = serving::parse_slo(options.slo);
+  if (options.overlong != "reject" && options.overlong != "truncate") {
+    throw InputError(fmt::format("--overlong {}: expected reject or truncate.", options.overlong));
+  }
+  if (options.overlong == "truncate") options.search.overlong = serving::Overlong::kTruncate;
   if (!(options.search.confidence > 0.5 && options.search.confidence < 1.0)) {
     throw InputError("--confidence must lie between 0.5 and 1.");
   }
@@ -215,6 +220,8 @@ void add_capacity_command(CLI::App& app, Session& session) {
   command.add_option("--slo", options->slo, "objectives: ttft.p90=2s,tpot.p99=100ms")->required();
   options->hardware.add_to(command, true);
   options->engine.add_to(command);
+  command.add_option("--overlong", options->overlong,
+                     "requests that can never fit: reject or truncate");
   command.add_option("--confidence", options->search.confidence, "of each verdict, one-sided");
   command.add_option("--precision", options->search.precision, "width of the final bracket");
   command.add_option("--min-replications", options->search.min_replications,

@@ -48,6 +48,7 @@ class Trials {
           "a capacity needs an SLO to keep, such as --slo ttft.p90=2s,tpot.p99=100ms.");
     }
     run_.slo = options.slo;
+    run_.overlong = options.overlong;
   }
 
   RateTrial at(double scale) {
@@ -58,6 +59,13 @@ class Trials {
     for (int i = 0; i < options_.max_replications; ++i) {
       auto trace = traffic_(scale, i);
       const ServiceResult result = serve(*trace, config_, memory_, step_time_, run_);
+      // No rate makes an overlong request fit: that is not a question of capacity.
+      if (result.rejected > 0) {
+        throw Finding(fmt::format(
+            "{} of {} requests exceed the {} tokens that fit; choose --overlong truncate "
+            "or other traffic.",
+            result.rejected, result.requests, result.overlong_limit));
+      }
       unserved = unserved || result.unfinished > 0;
       for (std::size_t k = 0; k < reached.size(); ++k) {
         reached[k].push_back(result.slo[k].reached_s);

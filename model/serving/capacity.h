@@ -18,6 +18,7 @@ using TrafficFactory =
 
 struct CapacityOptions {
   Slo slo;
+  Overlong overlong = Overlong::kReject;
   double confidence = 0.95;  ///< of each verdict, one-sided
   double precision = 0.02;   ///< width of the final bracket, share of the rate
   int min_replications = 3;
@@ -54,7 +55,8 @@ struct CapacityResult {
 /// Bisection over the rate. A rate is kept when the one-sided confidence bound of the mean over
 /// replications of every term lies within its limit, and nothing stays unserved; broken when a
 /// bound lies outside. Where neither holds after max_replications, the rate counts as not kept:
-/// the answer errs to the safe side. Throws InputError for an empty SLO.
+/// the answer errs to the safe side. Throws InputError for an empty SLO, Finding when
+/// requests can never fit.
 [[nodiscard]] CapacityResult find_capacity(const TrafficFactory& traffic,
                                            const ServiceConfig& config, const ReplicaMemory& memory,
                                            StepTime& step_time, const CapacityOptions& options);

@@ -35,7 +35,7 @@ bool Slo::kept_by(double ttft, double tpot, double e2e) const {
 Seconds parse_duration(std::string_view text, std::string_view what) {
   const auto parsed = config::parse_quantity(text, config::dimension_of<Seconds>());
   if (!parsed.problem.empty()) {
-    throw InputError(fmt::format("{}: {}.", what, parsed.problem));
+    throw InputError(fmt::format("{}: {}", what, parsed.problem));
   }
   if (parsed.value < 0) throw InputError(fmt::format("{}: {} is negative.", what, text));
   return Seconds(static_cast<double>(parsed.value));
