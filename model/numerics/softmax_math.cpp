@@ -23,7 +23,7 @@ constexpr std::array<std::uint32_t, 32> kReciprocal = {
     64528, 62602, 60787, 59075, 57456, 55924, 54471, 53092, 51782, 50534, 49345,
     48210, 47127, 46091, 45100, 44151, 43240, 42367, 41528, 40721, 39946, 39199,
     38480, 37787, 37118, 36472, 35849, 35246, 34664, 34100, 33554, 33026};
-constexpr std::uint64_t kLog2E = 94548;          ///< log2(e), unit 2^-16
+constexpr std::uint64_t kLog2E = 12102203;       ///< log2(e), unit 2^-23
 constexpr std::uint64_t kLn2 = 45426;            ///< ln 2, unit 2^-16
 constexpr std::uint64_t kHalfLn2Square = 15743;  ///< (ln 2)^2 / 2, unit 2^-16
 constexpr std::uint32_t kNegativeInfinity = 0xff800000U;
@@ -48,8 +48,8 @@ float softmax_exp(float d) {
   const std::uint32_t exponent = bits >> 23 & 0xffU;
   if (exponent >= 134) return 0.0F;
   const std::uint64_t product = std::uint64_t{(bits & 0x7fffffU) | 0x800000U} * kLog2E;
-  const std::uint32_t shift = 150 - exponent;
-  const auto t = static_cast<std::uint32_t>(shift > 40 ? 0 : product >> shift & 0xffffffU);
+  const std::uint32_t shift = 157 - exponent;
+  const auto t = static_cast<std::uint32_t>(shift > 47 ? 0 : product >> shift & 0xffffffU);
   const std::uint32_t fraction = t & 0xffffU;
   const std::uint32_t up = (0x10000U - fraction) & 0xffffU;
   const std::uint32_t whole = (t >> 16) + (fraction != 0 ? 1 : 0);

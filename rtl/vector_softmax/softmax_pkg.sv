@@ -92,12 +92,12 @@ package softmax_pkg;
   // Argument of 2^-t for e^d, d <= 0: {too small to count, t in units of 2^-16}. t = |d| log2(e), floor.
   function automatic logic [24:0] exp_argument(input logic [31:0] d);
     // verilator no_inline_task
-    logic [40:0] product;
+    logic [47:0] product;
     logic [7:0]  shift;
-    product = {17'b0, 1'b1, d[22:0]} * 41'd94548;  // log2(e), unit 2^-16
-    shift   = 8'd150 - d[30:23];
+    product = {24'b0, 1'b1, d[22:0]} * 48'd12102203;  // log2(e), unit 2^-23
+    shift   = 8'd157 - d[30:23];
     if (d[30:23] >= 8'd134) exp_argument = {1'b1, 24'b0};
-    else if (shift > 8'd40) exp_argument = '0;
+    else if (shift > 8'd47) exp_argument = '0;
     else exp_argument = {1'b0, 24'(product >> shift)};
   endfunction
 

@@ -25,7 +25,7 @@ function(athena_verilator_runtime)
   target_include_directories(athena_verilated SYSTEM PUBLIC
     ${ATHENA_VERILATOR_INCLUDE} ${ATHENA_VERILATOR_INCLUDE}/vltstd)
   target_compile_options(athena_verilated PRIVATE -w)
-  target_compile_definitions(athena_verilated PUBLIC VM_TRACE=1 VM_TRACE_VCD=1
+  target_compile_definitions(athena_verilated PRIVATE VL_USER_STOP PUBLIC VM_TRACE=1 VM_TRACE_VCD=1
     VM_COVERAGE=$<BOOL:${ATHENA_RTL_COVERAGE}>)
   target_link_libraries(athena_verilated PUBLIC Threads::Threads)
 endfunction()

@@ -1,0 +1,16 @@
+/// What happens when an assertion in the RTL fails: a contradiction with its place, not an abort.
+/// (verilated.cpp is built with VL_USER_STOP, see scripts/cmake/AthenaVerilator.cmake.)
+#if ATHENA_HAVE_RTL
+#include <fmt/format.h>
+#include <verilated.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+
+void vl_stop(const char* filename, int line, const char*) {
+  throw athena::Contradiction(fmt::format("an assertion of the RTL failed: {}:{}",
+                                          std::filesystem::path(filename).filename().string(),
+                                          line));
+}
+#endif
