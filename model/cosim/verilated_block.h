@@ -18,6 +18,9 @@
 
 namespace athena::cosim {
 
+/// Referenced by every block so that the linker keeps verilated_hooks.cpp.
+void use_verilated_hooks();
+
 /// `Top` is a Verilated class with pins clk_i and rst_ni. A derived class binds the other pins.
 template <class Top>
 class VerilatedBlock : public RtlBlock {
@@ -25,6 +28,7 @@ class VerilatedBlock : public RtlBlock {
   VerilatedBlock(std::string name, timing::Ports ports, std::uint64_t seed = 1)
       : RtlBlock(std::move(name), std::move(ports)),
         context_(std::make_unique<VerilatedContext>()) {
+    use_verilated_hooks();
     context_->traceEverOn(true);
     // Registers without reset start at random: nothing may depend on them.
     context_->randReset(2);

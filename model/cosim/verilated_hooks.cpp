@@ -7,6 +7,11 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "cosim/verilated_block.h"
+
+namespace athena::cosim {
+void use_verilated_hooks() {}
+}  // namespace athena::cosim
 
 void vl_stop(const char* filename, int line, const char*) {
   throw athena::Contradiction(fmt::format("an assertion of the RTL failed: {}:{}",
