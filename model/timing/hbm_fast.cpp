@@ -78,7 +78,9 @@ HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
   bank_low_mask_ = static_cast<std::uint32_t>(t.banks_per_group - 1);
   sid_shift_ = group_shift_ + log2_of(t.bank_groups);
   sid_mask_ = t.stack_ids - 1;
-  queue_ = static_cast<std::uint32_t>(std::max(spec.read_queue, spec.write_queue) / kPlace);
+  places_ = {static_cast<std::uint32_t>(spec.read_queue / kPlace),
+             static_cast<std::uint32_t>(spec.write_queue / kPlace)};
+  queue_ = std::max(places_[0], places_[1]);
   across_mask_ = static_cast<std::uint32_t>(t.bank_groups - 1);
   drain_ = static_cast<std::int32_t>(spec.drain_high * spec.write_queue) + 1 -
            static_cast<std::int32_t>(spec.drain_low * spec.write_queue);
@@ -123,14 +125,15 @@ void HbmFast::sync(Channel& channel) {
 
 /// One refresh at `next_refresh`, or the last of several that passed while the channel idled.
 void HbmFast::refresh(Channel& channel, std::size_t index, Tick now) {
-  if (now - channel.next_refresh >= k_.refi) {
-    const Tick missed = (now - channel.next_refresh) / k_.refi;
-    counts_.refreshes += static_cast<std::uint64_t>(missed) * 2;
+  const bool all = spec_.refresh == HbmRefresh::kAllBank;
+  const Tick missed = (now - channel.next_refresh) / k_.refi;
+  if (missed > (all ? 0 : banks_)) {
+    counts_.refreshes += all ? static_cast<std::uint64_t>(missed) * 2 : 0;
+    counts_.bank_refreshes += all ? 0 : static_cast<std::uint64_t>(missed);
     channel.next_refresh += missed * k_.refi;
   }
   const Tick at = channel.next_refresh;
   channel.next_refresh += k_.refi;
-  const bool all = spec_.refresh == HbmRefresh::kAllBank;
   channel.row_bus = std::max(channel.row_bus, at) + k_.refresh;
   for (Pseudo& p : channel.pseudo) {
     if (all) {
@@ -176,14 +179,15 @@ void HbmFast::turn(Channel& channel, std::int32_t count, bool write) {
   if (channel.reads == 0) return;
   channel.reads = 0;
   for (Pseudo& p : channel.pseudo) {
-    p.data.block(0, (k_.switch_both + (Tick{1} << slot_shift_) / 2) >> slot_shift_);
+    const Tick slots = (k_.switch_both + (Tick{1} << slot_shift_) / 2) >> slot_shift_;
+    for (Tick n = 0; n < slots; ++n) (void)p.data.take(p.data.end());
   }
   counts_.ticks[static_cast<std::size_t>(HbmLoss::kTurnaround)] +=
       k_.switch_both * spec_.timing.pseudo_channels;
 }
 
-void HbmFast::open_row(Channel& channel, Pseudo& pseudo, Bank& bank, std::uint32_t row,
-                       Tick entry) {
+void HbmFast::open_row(Channel& channel, Pseudo& pseudo, Bank& bank, std::uint32_t row, Tick entry,
+                       bool write) {
   const bool open = bank.batch[0].row != kNoRow;
   ++counts_.activates;
   Tick ready = entry + k_.tick;
@@ -209,7 +213,7 @@ void HbmFast::open_row(Channel& channel, Pseudo& pseudo, Bank& bank, std::uint32
     waits_[static_cast<std::size_t>(cause)] += static_cast<double>(act - ready);
   }
   for (std::size_t w = kWays - 1; w > 0; --w) bank.batch[w] = bank.batch[w - 1];
-  bank.batch[0] = {row, act, act};
+  bank.batch[0] = {row, act, act, write};
   bank.act_ready = act + k_.rc;
 }
 
@@ -224,16 +228,21 @@ Tick HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std::uint32
   Tick* ring = &ring_[(channel * 2 + mode) * queue_];
   const std::uint32_t at = c.at[mode];
   std::uint32_t first = at;
-  for (std::uint32_t i = 1; i < kLook; ++i) {
+  const std::uint32_t places = places_[mode];
+  const std::uint32_t look = std::min(kLook, places);
+  for (std::uint32_t i = 1; i < look; ++i) {
     std::uint32_t next = at + i;
-    if (next >= queue_) next -= queue_;
+    if (next >= places) next -= places;
     if (ring[next] < ring[first]) first = next;
   }
   const Tick entry = std::max(arrival, ring[first]);
   ring[first] = ring[at];
 
-  const Tick horizon = std::max(entry, p.data.end() << slot_shift_);
-  if (horizon >= c.next_refresh) refresh(c, channel, horizon);
+  // An all-bank refresh stops whatever the bus is to carry behind it; a per-bank one only delays.
+  const bool whole = spec_.refresh != HbmRefresh::kPerBank;
+  const Tick horizon = whole ? std::max(entry, p.data.end() << slot_shift_) : entry;
+  while (horizon >= c.next_refresh) refresh(c, channel, horizon);
+
   turn(c, count, write);
 
   Bank& bank = bank_[channel * static_cast<std::uint32_t>(banks_) + bank_index];
@@ -241,7 +250,7 @@ Tick HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std::uint32
     const std::uint32_t sid = (bank_index >> sid_shift_) & static_cast<std::uint32_t>(sid_mask_);
     const Super& s = super_[(sid << group_shift_) | (bank_index & bank_low_mask_)];
     if (s.stamp > bank.stamp) {
-      bank.batch[0] = {s.row, s.act, s.last};
+      bank.batch[0] = {s.row, s.act, s.last, write};
       bank.act_ready = std::max(bank.act_ready, std::max(s.act + k_.rc, s.last + k_.to_act[0]));
       bank.stamp = s.stamp;
     }
@@ -253,13 +262,17 @@ Tick HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std::uint32
     ++counts_.row_hits;
   } else {
     std::size_t way = 1;
-    while (way < kWays && !(bank.batch[way].row == row && entry <= bank.batch[way].last)) ++way;
+    // Row hits may join until the precharge for the batch behind them goes out.
+    while (way < kWays && !(bank.batch[way].row == row && bank.batch[way].write == write &&
+                            entry + k_.pre_act <= bank.batch[way - 1].act)) {
+      ++way;
+    }
     if (way < kWays) {
       ++counts_.row_hits;
       batch = &bank.batch[way];
       bank.act_ready += count * k_.burst;
     } else {
-      open_row(c, p, bank, row, entry);
+      open_row(c, p, bank, row, entry, write);
       opened = true;
     }
   }
@@ -283,7 +296,7 @@ Tick HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std::uint32
 
   // The access that opened the row left the queue with its ACT, the others with their column.
   ring[at] = opened ? (batch->act + column) / 2 : column;
-  c.at[mode] = at + 1 == queue_ ? 0 : at + 1;
+  c.at[mode] = at + 1 == places ? 0 : at + 1;
   if (write) {
     counts_.writes += static_cast<std::uint64_t>(count);
   } else {

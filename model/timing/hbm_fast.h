@@ -51,6 +51,7 @@ class HbmFast {
     std::uint32_t row = kNoRow;
     Tick act = 0;
     Tick last = 0;  // last column command
+    bool write = false;
   };
   static constexpr std::uint32_t kNoRow = UINT32_MAX;
   static constexpr int kPlace = 2;                  // accesses of one place and one slot
@@ -120,7 +121,8 @@ class HbmFast {
   /// `count` column accesses of one row; returns when the last byte has passed.
   Tick touch(std::uint32_t channel, std::uint32_t bank, std::uint32_t row, std::int32_t count,
              bool write, Tick arrival);
-  void open_row(Channel& channel, Pseudo& pseudo, Bank& bank, std::uint32_t row, Tick entry);
+  void open_row(Channel& channel, Pseudo& pseudo, Bank& bank, std::uint32_t row, Tick entry,
+                bool write);
   Tick access_fine(Tick arrival, std::uint64_t address, std::uint64_t bytes, bool write);
   Tick access_bulk(Tick arrival, std::uint64_t address, std::uint64_t bytes, bool write);
   void refresh(Channel& channel, std::size_t index, Tick now);
@@ -140,8 +142,9 @@ class HbmFast {
   int slot_shift_ = 0;  // log2 of the ticks of one slot
   Tick period_ = 1;     // femtoseconds of one tick
   double per_period_ = 1.0;
-  std::uint32_t queue_ = 0;       // places of one queue, of `kPlace` accesses each
-  std::int32_t drain_ = 0;        // write accesses of one drain
+  std::array<std::uint32_t, 2> places_{};  // of the read and the write queue
+  std::uint32_t queue_ = 0;                // places of one queue, of `kPlace` accesses each
+  std::int32_t drain_ = 0;                 // write accesses of one drain
   std::uint64_t even_bytes_ = 0;  // smallest span that touches all channels; 0 = no lockstep
   std::uint64_t super_row_ = 0;   // bytes of one row in all banks of all channels
   double ticks_per_byte_ = 0.0;   // one byte on every channel's bus
