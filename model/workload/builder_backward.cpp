@@ -159,11 +159,14 @@ void Builder::backward_op(const Op& op) {
       for (const TensorId t : op.inputs) {
         const bool is_weight = parameters_.count(t) > 0;
         out.push_back(is_weight ? weight_gradient(t) : gradient(t));
-        if (!is_weight) add_gradient(t, out.back());
       }
+      const std::vector<TensorId> made = out;
       const bool fused = op.kind == OpKind::kAttention;
       emit(fused ? OpKind::kAttentionBackward : OpKind::kLinearAttentionBackward,
            mirrored(op, ".bwd"), op.shape, std::move(in), std::move(out));
+      for (std::size_t t = 0; t < made.size(); ++t) {
+        if (parameters_.count(op.inputs[t]) == 0) add_gradient(op.inputs[t], made[t]);
+      }
       return;
     }
     default:
@@ -276,8 +279,8 @@ void Builder::collective_backward(const Op& op) {
   const TensorId g = gradient_of(op.outputs[0]);
   if (g == kNoTensor) return;
   const TensorId target = gradient(op.inputs[0]);
-  add_gradient(op.inputs[0], target);
   emit(OpKind::kCollective, mirrored(op, ".bwd"), back, {g}, {target});
+  add_gradient(op.inputs[0], target);
 }
 
 /// With sequence parallelism the gathered input of a TP region is not kept: it is gathered again

@@ -12,6 +12,11 @@ namespace {
 constexpr int kFp32Bytes = 4;
 constexpr int kMoments = 2;
 
+/// Unique among blocks: several may be called "layers".
+std::string block_label(const Block& block) {
+  return block.first_layer < 0 ? block.name : "L" + std::to_string(block.first_layer);
+}
+
 }  // namespace
 
 int Builder::replicas(bool expert) const {
@@ -65,7 +70,7 @@ void Builder::gather_weights(std::size_t index, const Block& forward) {
     for (const TensorId id : weights) elements += graph_.tensor(id).dims.elements();
     prefix_.clear();
     const TensorId shard =
-        tensor(forward.name + (expert ? ".expert_shard" : ".shard"),
+        tensor(block_label(forward) + (expert ? ".expert_shard" : ".shard"),
                {ceil_div<std::int64_t>(elements, ways)}, graph_.tensor(weights.front()).dtype,
                Role::kWeight, forward.repeat);
     shards_.push_back(shard);
@@ -114,7 +119,7 @@ void Builder::reduce_gradients(const Block& forward) {
         at(g).copies = 1;
       }
       prefix_.clear();
-      out = {tensor("grad." + forward.name + (expert ? ".expert_shard" : ".shard"),
+      out = {tensor("grad." + block_label(forward) + (expert ? ".expert_shard" : ".shard"),
                     {ceil_div<std::int64_t>(elements, ways)}, graph_.tensor(grads.front()).dtype,
                     Role::kGradient, forward.repeat)};
     }

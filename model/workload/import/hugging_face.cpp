@@ -94,6 +94,8 @@ Transformer import_hugging_face_text(std::string_view text, const std::string& f
     throw InputError(Location{file, static_cast<int>(line), 0},
                      truncated ? "the JSON ends too early; is the file complete?"
                                : "this is not valid JSON from here on");
+  } catch (const json::exception&) {
+    throw InputError(file + ": a number in this JSON is beyond what a computer can hold");
   }
   if (!document.is_object()) {
     throw InputError(file + ": expected a JSON object with the keys of a config.json");

@@ -134,6 +134,7 @@ TEST_CASE("wrong values are refused with the key's name") {
         std::string::npos);
   CHECK(error_of(with(kLlama, "\"head_dim\": -4")).find("head_dim") != std::string::npos);
   CHECK(error_of("[1, 2]").find("JSON object") != std::string::npos);
+  CHECK(error_of(with(kLlama, "\"rope_theta\": 1e999")).find("config.json") == 0);
   const std::string unknown = error_of(R"({"model_type": "lama"})");
   CHECK(unknown.find("Did you mean 'llama'") != std::string::npos);
 }

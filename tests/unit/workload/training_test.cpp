@@ -195,6 +195,24 @@ TEST_CASE("kept activations follow Korthikanti et al. per layer") {
   CHECK(kept(Recompute::kSelective, false, 8, true) == Approx(s * b * h * 32 / 8));
 }
 
+TEST_CASE("graphs are sound under any combination of parallelism") {
+  for (const char* name : {"tiny-moe", "tiny-gpt2", "deepseek-v2-lite", "bert-large", "gpt-j-6b"}) {
+    const bool experts = load_transformer(name).is_moe();
+    for (int mix = 0; mix < 96; ++mix) {
+      const Graph g = train(name, 2, 64, [&](PhaseSpec& s) {
+        s.parallel.tp = 1 + mix % 2;
+        s.parallel.sequence_parallel = mix / 2 % 2 == 1;
+        s.parallel.zero = mix / 4 % 4;
+        s.recompute = static_cast<Recompute>(mix / 16 % 3);
+        s.parallel.dp = 4;
+        s.parallel.ep = experts ? 1 + mix / 48 : 1;
+      });
+      INFO(name << " mix " << mix);
+      CHECK(check(g) == std::vector<std::string>{});
+    }
+  }
+}
+
 TEST_CASE("every parameter gets exactly one gradient of its size") {
   for (const char* name : {"tiny-gpt2", "tiny-llama", "tiny-moe", "gpt-j-6b", "deepseek-v2-lite"}) {
     const Transformer m = load_transformer(name);
