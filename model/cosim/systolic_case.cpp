@@ -30,7 +30,7 @@ class SystolicStimulus final : public Stimulus {
   void drive(std::uint32_t* in) override {
     if (!weights_offered_ && weight_stall_.go()) {
       weights_offered_ = true;
-      fill(in, "wt_data", wild_);
+      fill(in, "wt_data");
       fill_scales(in, "wt_scale");
     }
     if (!init_offered_ && init_left_ > 0 && init_stall_.go()) {
@@ -45,7 +45,7 @@ class SystolicStimulus final : public Stimulus {
     }
     if (!row_offered_ && init_left_ == 0 && operand_stall_.go()) {
       row_offered_ = true;
-      fill(in, "act_data", wild_);
+      fill(in, "act_data");
       fill_scales(in, "act_scale");
       *word(in, "act_first") = fold_ == 0 && !preloaded_;
       *word(in, "act_last") = fold_ == folds_ - 1;
@@ -82,7 +82,8 @@ class SystolicStimulus final : public Stimulus {
     folds_ = 1 + static_cast<int>(rng_.below(3));
     preloaded_ = rng_.chance(0.1);
     init_left_ = preloaded_ ? rows_ : 0;
-    wild_ = rng_.chance(0.15);
+    kind_ = static_cast<Kind>(rng_.below(4));
+    if (kind_ == Kind::kWild && rng_.chance(0.5)) kind_ = Kind::kPowers;
     fold_ = row_ = 0;
   }
 
@@ -99,21 +100,37 @@ class SystolicStimulus final : public Stimulus {
     return (bits & 0x807fffffU) | ((120U + (bits >> 23 & 15U)) << 23);
   }
 
-  /// Wild: any bit pattern, with NaN, infinities and subnormals. Else exponents around 1, so that
-  /// alignment, cancellation and rounding all happen; now and then a zero.
-  void fill(std::uint32_t* in, const char* name, bool wild) {
+  /// How BF16 values are drawn. Wild: any bit pattern, mostly NaN sums. Powers: few fraction bits
+  /// over a wide range of exponents, so that exact cancellation, ties and far alignment are common.
+  /// Special: moderate values with zeros, infinities and extremes strewn in. Moderate: exponents
+  /// around 1.
+  enum class Kind { kModerate, kPowers, kSpecial, kWild };
+
+  std::uint32_t bf16_value() {
+    static constexpr std::array<std::uint32_t, 8> kSpecials = {0x0000, 0x8000, 0x7f80, 0xff80,
+                                                               0x0001, 0x0080, 0x7f7f, 0x7fc1};
+    const auto bits = static_cast<std::uint32_t>(rng_.next());
+    const std::uint32_t moderate = (bits & 0x807fU) | (119U + (bits >> 16 & 15U)) << 7;
+    switch (kind_) {
+      case Kind::kWild:
+        return bits & 0xffffU;
+      case Kind::kPowers:
+        return (bits & 0x8000U) | ((bits >> 20 & 3U) == 0 ? 0x40U : 0U) |
+               (113U + (bits >> 24) % 28U) << 7;
+      case Kind::kSpecial:
+        return (bits >> 20 & 127U) == 0 ? kSpecials[bits >> 28 & 7U] : moderate;
+      case Kind::kModerate:
+        return (bits >> 20 & 31U) == 0 ? 0U : moderate;
+    }
+    return 0;
+  }
+
+  void fill(std::uint32_t* in, const char* name) {
     const auto& signal = ports_.input(name);
     std::uint32_t* out = in + signal.word;
     for (int i = 0; i < signal.words; ++i) {
-      const std::uint64_t random = rng_.next();
-      auto bits = static_cast<std::uint32_t>(random);
-      if (params_.format == ArrayFormat::kBf16 && !wild) {
-        const auto high = static_cast<std::uint32_t>(random >> 32);
-        bits &= 0x807f807fU;
-        bits |= (119U + (high & 15U)) << 7 | (119U + (high >> 4 & 15U)) << 23;
-        if ((high >> 8 & 31U) == 0) bits &= 0xffff0000U;
-      }
-      out[i] = bits;
+      out[i] = params_.format == ArrayFormat::kBf16 ? bf16_value() | bf16_value() << 16
+                                                    : static_cast<std::uint32_t>(rng_.next());
     }
     const int rest = signal.bits % 32;
     if (rest != 0) out[signal.words - 1] &= (1U << rest) - 1;
@@ -124,7 +141,7 @@ class SystolicStimulus final : public Stimulus {
     for (int i = 0; i < signal.bits; i += 8) {
       const auto any = static_cast<std::uint32_t>(rng_.below(256));
       const auto near_one = static_cast<std::uint32_t>(120 + rng_.below(16));
-      timing::put_bits(in + signal.word, i, 8, wild_ ? any : near_one);
+      timing::put_bits(in + signal.word, i, 8, kind_ == Kind::kWild ? any : near_one);
     }
   }
 
@@ -137,7 +154,7 @@ class SystolicStimulus final : public Stimulus {
   bool row_offered_ = false;
   int rows_ = 1, folds_ = 1, row_ = 0, fold_ = 0, init_left_ = 0;
   bool preloaded_ = false;
-  bool wild_ = false;
+  Kind kind_ = Kind::kModerate;
   std::uint64_t completed_ = 0;
 };
 
