@@ -56,19 +56,13 @@ const Kind& kind_of(const std::vector<Kind>& kinds, const std::string& name_or_p
   if (is_file(name_or_path)) return kind_by_folder(kinds, name_or_path);
   if (name_or_path.find('/') != std::string::npos)
     throw InputError("there is no file '" + name_or_path + "'.");
-  const Kind* found = nullptr;
   std::vector<std::string> all;
   for (const Kind& kind : kinds) {
     for (const std::string& name : list_documents(kind.name)) {
+      if (name == name_or_path) return kind;
       all.push_back(name);
-      if (name != name_or_path) continue;
-      if (found != nullptr)
-        throw InputError("'" + name + "' is in " + found->name + " and in " + kind.name +
-                         "; say --kind.");
-      found = &kind;
     }
   }
-  if (found != nullptr) return *found;
   for (const Kind& kind : kinds) {
     if (has_document(name_or_path, kind.name)) return kind;
   }

@@ -20,8 +20,8 @@ struct Kind {
 /// The kind called `name`. Throws InputError with the nearest one.
 [[nodiscard]] const Kind& find_kind(const std::vector<Kind>& kinds, const std::string& name);
 
-/// The kind of a document: by its folder when it is a path, else the only kind that has a document
-/// of that name. Throws InputError when that is not clear.
+/// The kind of a document: by its folder when it is a path, else the first kind in the list that
+/// has a document of that name (a chip goes before the product that prices it). Throws InputError.
 [[nodiscard]] const Kind& kind_of(const std::vector<Kind>& kinds, const std::string& name_or_path);
 
 /// Reads the document as its kind and runs the kind's checks. Throws InputError.

@@ -13,7 +13,7 @@ const std::string kTiny = "{root}/workloads/models/tiny-llama.yaml";
 }
 
 TEST_CASE("runs with bad input are refused") {
-  refuses("run", "required");
+  refuses("run", "--on");
   refuses("run none.yaml --on athena", "none.yaml");
   refuses("run " + kTiny + " --on atena", "Did you mean 'athena'?");
   refuses("run " + kTiny + " --on athena --vs a100-sxm-80bg", "Did you mean 'a100-sxm-80gb'?");
