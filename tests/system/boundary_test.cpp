@@ -263,6 +263,8 @@ TEST_CASE("headers have a guard and never open a namespace for others") {
 TEST_CASE("memory is owned by types, not by hand") {
   static const std::regex kRaw(R"((=|\(|return)\s*new\s+[A-Za-z_:<]+|\bdelete\s+[A-Za-z_\[])");
   for (const Source& source : sources()) {
+    if (source.path == "memory/payload.h")
+      continue;  // TLM-2.0 extensions clone themselves with new
     std::smatch match;
     const bool raw = std::regex_search(source.code, match, kRaw);
     CAPTURE(source.path, match.str());
