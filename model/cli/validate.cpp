@@ -38,6 +38,10 @@ void run(const Options& options, Session& session) {
     chosen = &choice;
   }
   if (chosen == nullptr) {
+    for (const Choice& choice : options.choices)
+      if (choice.mode.without_flag) chosen = &choice;
+  }
+  if (chosen == nullptr) {
     throw InputError("athena validate needs one of " + join(flags, ", ") + ".");
   }
   const ValidateOutcome outcome = chosen->mode.run({chosen->file, options.fidelity}, session);

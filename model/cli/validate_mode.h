@@ -26,6 +26,7 @@ struct ValidateMode {
   std::string flag;  ///< with the dashes: "--hbm"
   std::string doc;
   bool takes_file = true;
+  bool without_flag = false;  ///< what `athena validate` does when no mode is named
   std::function<void(CLI::App&)> options = {};  ///< adds options of its own; may be empty
   std::function<ValidateOutcome(const ValidateOptions&, Session&)> run;
 };
