@@ -29,6 +29,7 @@ class VerilatedBlock : public RtlBlock {
       : RtlBlock(std::move(name), std::move(ports)),
         context_(std::make_unique<VerilatedContext>()) {
     use_verilated_hooks();
+    context_->threads(1);  // no worker threads: this process forks
     context_->traceEverOn(true);
     // Registers without reset start at random: nothing may depend on them.
     context_->randReset(2);
@@ -37,10 +38,15 @@ class VerilatedBlock : public RtlBlock {
   }
   ~VerilatedBlock() override {
     close_trace();
+    // A model's parts find their context through the thread, which may still point to that of another
+    // block, perhaps one that is gone.
+    Verilated::threadContextp(context_.get());
     top_->final();
+    top_.reset();
   }
 
   void reset() override {
+    Verilated::threadContextp(context_.get());
     for (const auto& [pin, word, bytes] : inputs_) std::memset(pin, 0, bytes);
     top_->rst_ni = 1;
     top_->clk_i = 0;
@@ -59,6 +65,7 @@ class VerilatedBlock : public RtlBlock {
   }
 
   void cycle(const std::uint32_t* in, std::uint32_t* out) override {
+    Verilated::threadContextp(context_.get());
     for (const auto& [pin, word, bytes] : inputs_) std::memcpy(pin, in + word, bytes);
     top_->clk_i = 0;
     settle();
