@@ -75,9 +75,9 @@ Json cost_json(const config::ChipConfig& ours, const std::optional<config::ChipC
 
 void collect_run(const fs::path& folder, Json& out) {
   const fs::path path = folder / "result.json";
-  out["run"] = parsed(path);
-  const Json& run = out["run"];
+  const Json run = parsed(path);
   need(run, path, {"model", "chip", "time_s", "bound", "phases", "provenance"}, "athena run --out");
+  out["run"] = run;
   out["title"] = fmt::format("{} {} on {}", run.at("model").get<std::string>(),
                              run.value("phase", ""), run.at("chip").get<std::string>());
   const auto ours = chip_of(folder / "config.yaml", run.at("chip").get<std::string>());

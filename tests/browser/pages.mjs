@@ -1,0 +1,123 @@
+// Opens reports in Chromium and checks that they draw, answer and fetch nothing.
+//   node pages.mjs SHOTS_FOLDER REPORT.html...
+import {existsSync, mkdirSync, readFileSync, statSync} from 'node:fs';
+import {basename, dirname, join, resolve} from 'node:path';
+import {chromium} from 'playwright-core';
+
+const [shots, ...reports] = process.argv.slice(2);
+const VIEWS = [['light', 1280, 900], ['dark', 1280, 900], ['light', 390, 844]];
+// What the issue of a whole-model run and of a 10,000-point sweep may weigh and take.
+const LIMITS = {run: {bytes: 3e6, ready_ms: 1000}, sweep: {bytes: 8e6, ready_ms: 2000}};
+let failures = 0;
+
+function check(good, what) {
+  if (good) return;
+  ++failures;
+  console.log('FAILED ' + what);
+}
+
+/// Share of a canvas's pixels that are not transparent, and how many colours it shows.
+const paint = canvas => {
+  const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  const colours = new Set();
+  let drawn = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    if (data[i + 3] === 0) continue;
+    ++drawn;
+    if (colours.size < 500) colours.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
+  }
+  return {share: drawn / (data.length / 4), colours: colours.size};
+};
+
+async function charts(page, name) {
+  const boxes = await page.locator('.chart').all();
+  for (const box of boxes) {
+    await box.scrollIntoViewIfNeeded();
+    const title = await box.getAttribute('data-title');
+    await box.locator('canvas').first().waitFor({timeout: 5000}).catch(() => {});
+    const found = await box.locator('canvas').count();
+    check(found > 0, name + ': no canvas for ' + title);
+    if (!found) continue;
+    const {share, colours} = await box.locator('canvas').first().evaluate(paint);
+    check(share > 0.002 && colours >= 3, `${name}: ${title} is empty (${share.toFixed(4)}, ${colours} colours)`);
+  }
+  return boxes.length;
+}
+
+async function hover(page, name) {
+  const box = page.locator('.chart').first();
+  await box.scrollIntoViewIfNeeded();
+  await box.focus();
+  let shown = '';
+  for (let i = 0; i < 12 && !shown; ++i) {
+    await page.keyboard.press('ArrowRight');
+    shown = await box.evaluate(node => [...node.children].slice(1).map(c => c.textContent).join('').trim());
+  }
+  check(shown.length > 3, name + ': arrow keys show no tooltip');
+}
+
+async function downloads(page, name) {
+  const button = page.locator('button.csv:visible').first();
+  const [file] = await Promise.all([page.waitForEvent('download', {timeout: 5000}), button.click()]);
+  const lines = readFileSync(await file.path(), 'utf8').trim().split('\n');
+  check(lines.length > 1 && lines[0].includes(','), name + ': the CSV has no rows');
+}
+
+async function keyboard(page, name) {
+  await page.evaluate(() => { window.scrollTo(0, 0); document.activeElement.blur(); });
+  await page.keyboard.press('Tab');
+  const first = await page.evaluate(() => document.activeElement.className);
+  check(first === 'skip', name + ': the first stop of Tab is not the skip link');
+}
+
+async function view(browser, path, [scheme, width, height]) {
+  const name = `${basename(dirname(path))}-${scheme}-${width}`;
+  const context = await browser.newContext({viewport: {width, height}, colorScheme: scheme, acceptDownloads: true});
+  const page = await context.newPage();
+  page.on('console', message => { if (message.type() === 'error') check(false, name + ': console: ' + message.text()); });
+  page.on('pageerror', error => check(false, name + ': ' + error.message));
+  page.on('request', request => {
+    if (!/^(file|data|blob):/.test(request.url())) check(false, name + ': asks for ' + request.url());
+  });
+  const start = Date.now();
+  await page.goto('file://' + path);
+  await page.waitForSelector('html[data-ready=yes]', {timeout: 20000});
+  const ready = Date.now() - start;
+  const size = statSync(path).size;
+  const kind = await page.evaluate(() => data.sweep ? 'sweep' : 'run');
+  const hasCharts = await page.evaluate(() => HAS_CHARTS);
+  const count = hasCharts ? await charts(page, name) : 0;
+  check(!hasCharts || count > 0, name + ': no charts');
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  check(wide <= 1, `${name}: the page is ${wide} px wider than its window`);
+  if (scheme === 'light' && width > 400) {
+    if (hasCharts) await hover(page, name);
+    await downloads(page, name);
+    await keyboard(page, name);
+    const before = await page.evaluate(() => document.documentElement.dataset.theme);
+    await page.click('#theme');
+    check(before !== await page.evaluate(() => document.documentElement.dataset.theme), name + ': the theme does not change');
+    await page.click('#theme');
+  }
+  check(size <= LIMITS[kind].bytes, `${name}: ${size} bytes, at most ${LIMITS[kind].bytes}`);
+  await page.evaluate(() => window.scrollTo(0, 0));
+  await page.screenshot({path: join(shots, name + '.png'), fullPage: true});
+  await context.close();
+  // Speed is said, and judged by the reader: a loaded machine is no fault of the page.
+  const late = ready > LIMITS[kind].ready_ms ? `, later than the ${LIMITS[kind].ready_ms} ms it should take` : '';
+  console.log(`${name}: ${count} charts, ${(size / 1e6).toFixed(2)} MB, interactive after ${ready} ms${late}`);
+}
+
+mkdirSync(shots, {recursive: true});
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync'],
+});
+for (const report of reports.map(r => resolve(r))) {
+  check(existsSync(report), report + ' is not there');
+  for (const v of VIEWS) await view(browser, report, v);
+}
+await browser.close();
+console.log(failures ? failures + ' failures' : 'all pages good');
+process.exit(failures ? 1 : 0);
