@@ -170,7 +170,13 @@ Estimate estimate_gemm(const GemmPlan& plan, const config::ChipConfig& chip, con
     const double share_b = reread > 1.05 ? 1.0 : residency.memory_share(plan.b, chip);
     read = reread * (a_once * share_a + b_once * share_b);
     e.counts.cache_bytes = items * (steps * step_bytes) + c_once;
-    e.cache = e.counts.cache_bytes / rates.cache;
+    // Two neighbours that may receive one answer share the wider of their operands.
+    const double shared =
+        chip.noc.multicast && items > rates.cores
+            ? static_cast<double>(std::max(plan.tile_m, plan.tile_n)) /
+                  (2.0 * static_cast<double>(plan.tile_m + plan.tile_n))
+            : 0.0;
+    e.cache = (items * steps * step_bytes * (1.0 - shared) + c_once) / rates.cache;
   } else {
     const double a_passes =
         plan.multicast ? ceil_ratio(tiles_n, static_cast<double>(plan.core_cols)) : tiles_n;
@@ -187,7 +193,8 @@ Estimate estimate_gemm(const GemmPlan& plan, const config::ChipConfig& chip, con
   }
   e.memory_read = read;
   e.memory_written = c_once * residency.memory_share(plan.c, chip);
-  e.memory = (e.memory_read + e.memory_written) / rates.memory_stream;
+  e.memory = e.memory_read / std::min(rates.memory_tile, rates.memory_stream) +
+             e.memory_written / rates.memory_stream;
   e.counts.mac(shape.compute()) = m * n * halves * k;
   e.counts.memory_bytes = e.memory_read + e.memory_written;
   e.counts.scratch_bytes = items * steps * step_bytes * 2.0;

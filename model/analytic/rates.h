@@ -11,6 +11,7 @@ struct Rates {
   double core_clock = 1e9;      ///< Hz
   double memory_peak = 0;       ///< datasheet
   double memory_stream = 0;     ///< long sequential bursts, refresh and turnaround paid
+  double memory_tile = 0;       ///< short row segments of many tiles at once, as products fetch
   double memory_latency_s = 0;  ///< first byte, unloaded, seen from a core
   double cache = 0;             ///< all slices; 0 = no hardware cache
   double cache_latency_s = 0;

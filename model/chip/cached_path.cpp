@@ -21,7 +21,8 @@ timing::HbmSpec memory_spec(const config::ChipConfig& chip) {
   timing::HbmSpec spec;
   spec.timing = timing::load_timing(chip.memory.timing);
   if (chip.memory.gbps_per_pin > 0 && chip.memory.gbps_per_pin != spec.timing.gbps) {
-    spec.timing = timing::derive_timing(spec.timing, spec.timing.standard, chip.memory.gbps_per_pin);
+    spec.timing =
+        timing::derive_timing(spec.timing, spec.timing.standard, chip.memory.gbps_per_pin);
   }
   spec.stacks = chip.memory.stacks;
   spec.channels_per_stack = chip.memory.channels_per_stack;
@@ -30,7 +31,8 @@ timing::HbmSpec memory_spec(const config::ChipConfig& chip) {
   return spec;
 }
 
-CachedPath::CachedPath(const config::ChipConfig& chip, sim::Dispatcher& dispatcher, MemoryPort& memory)
+CachedPath::CachedPath(const config::ChipConfig& chip, sim::Dispatcher& dispatcher,
+                       MemoryPort& memory)
     : chip_(chip),
       dispatcher_(dispatcher),
       memory_(memory),
@@ -52,40 +54,45 @@ void CachedPath::submit(Request* request) {
 
 void CachedPath::write_back(const CellCache::Outcome& outcome, Request* request) {
   if (outcome.evicted_dirty == 0) return;
-  memory_.access(request->moment.at, static_cast<std::uint64_t>(outcome.evicted_address), Bytes(outcome.evicted_dirty), 1,
-                 Bytes(0), true);
+  memory_.access(request->moment.at, static_cast<std::uint64_t>(outcome.evicted_address),
+                 Bytes(outcome.evicted_dirty), 1, Bytes(0), true);
   request->run->stats.memory_written += static_cast<double>(outcome.evicted_dirty);
 }
 
 void CachedPath::read(Request* request) {
   const Time arrival = request->moment.at + fabric_cycles(chip_.cache.hit_latency_cycles) / 2;
-  const CellCache::Outcome& outcome =
-      cache_.access(request->instruction->window.region, request->region->repeats > 1 ? request->run->repeat : 0,
-                    *request->region, {request->row, request->rows, request->column, request->row_bytes}, false);
+  const CellCache::Outcome& outcome = cache_.access(
+      request->instruction->window.region, request->region->repeats > 1 ? request->run->repeat : 0,
+      *request->region, {request->row, request->rows, request->column, request->row_bytes}, false);
   compute::KernelStats& stats = request->run->stats;
   stats.cache_hits += static_cast<double>(outcome.hit);
   stats.cache_misses += static_cast<double>(outcome.missed);
   stats.memory_read += static_cast<double>(outcome.missed);
   Time from_memory{0};
-  const std::int64_t copy = request->region->address + (request->region->repeats > 1 ? request->run->repeat : 0) *
-                                                           request->region->repeat_stride;
+  const std::int64_t copy =
+      request->region->address +
+      (request->region->repeats > 1 ? request->run->repeat : 0) * request->region->repeat_stride;
   for (const CellWindow& window : outcome.missing) {
-    const auto address = static_cast<std::uint64_t>(copy + window.row * request->region->pitch + window.column);
-    from_memory = std::max(from_memory, memory_.access(arrival, address, Bytes(window.bytes), window.rows,
-                                                       Bytes(request->region->pitch), false));
+    const auto address =
+        static_cast<std::uint64_t>(copy + window.row * request->region->pitch + window.column);
+    from_memory =
+        std::max(from_memory, memory_.access(arrival, address, Bytes(window.bytes), window.rows,
+                                             Bytes(request->region->pitch), false));
   }
   write_back(outcome, request);
-  request->moment = request->moment.after(fabric_cycles(chip_.cache.hit_latency_cycles), Bound::kL2);
+  request->moment =
+      request->moment.after(fabric_cycles(chip_.cache.hit_latency_cycles), Bound::kL2);
   if (from_memory.value() > 0) {
-    request->moment = request->moment.until(from_memory + to_time(chip_.memory.latency), Bound::kHbm);
+    request->moment =
+        request->moment.until(from_memory + to_time(chip_.memory.latency), Bound::kHbm);
   }
   dispatcher_.post(request->moment.at, *this, kDeliver, request);
 }
 
 void CachedPath::write(Request* request) {
-  const CellCache::Outcome& outcome =
-      cache_.access(request->instruction->window.region, request->region->repeats > 1 ? request->run->repeat : 0,
-                    *request->region, {request->row, request->rows, request->column, request->row_bytes}, true);
+  const CellCache::Outcome& outcome = cache_.access(
+      request->instruction->window.region, request->region->repeats > 1 ? request->run->repeat : 0,
+      *request->region, {request->row, request->rows, request->column, request->row_bytes}, true);
   write_back(outcome, request);
   deliver(request);
 }

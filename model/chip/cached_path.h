@@ -6,11 +6,11 @@
 #include <memory>
 
 #include "chip/cell_cache.h"
+#include "chip/memory_port.h"
 #include "compute/core.h"
 #include "compute/request.h"
 #include "config/chip.h"
 #include "sim/dispatcher.h"
-#include "chip/memory_port.h"
 
 namespace athena::chip {
 

@@ -7,7 +7,8 @@ namespace athena::chip {
 namespace {
 
 constexpr std::int64_t kSlices = 64;
-constexpr std::int64_t kWidestCell = 2048;  // bytes: wide rows are cut so that column tiles can share them
+constexpr std::int64_t kWidestCell =
+    2048;  // bytes: wide rows are cut so that column tiles can share them
 
 std::uint64_t mask_of(std::int64_t first, std::int64_t last) {
   const std::int64_t count = last - first + 1;
@@ -24,14 +25,16 @@ void CellCache::reset() {
   cells_.clear();
 }
 
-const CellCache::Grain& CellCache::grain(int region, const program::Region& shape, const CellWindow& window) {
+const CellCache::Grain& CellCache::grain(int region, const program::Region& shape,
+                                         const CellWindow& window) {
   const auto index = static_cast<std::size_t>(region);
   if (grains_.size() <= index) grains_.resize(index + 1);
   Grain& grain = grains_[index];
   if (grain.rows == 0) {
     grain.slice = std::max<std::int64_t>(1, (window.rows + kSlices - 1) / kSlices);
     grain.rows = std::min(shape.rows, grain.slice * kSlices);
-    grain.bytes = std::min({shape.row_bytes, kWidestCell, std::max<std::int64_t>(64, window.bytes)});
+    grain.bytes =
+        std::min({shape.row_bytes, kWidestCell, std::max<std::int64_t>(64, window.bytes)});
   }
   return grain;
 }
@@ -48,8 +51,8 @@ void CellCache::evict() {
   order_.pop_back();
 }
 
-void CellCache::touch(std::uint64_t key, std::uint64_t mask, std::int64_t slice_bytes, std::int64_t address,
-                      bool write, std::uint64_t& absent) {
+void CellCache::touch(std::uint64_t key, std::uint64_t mask, std::int64_t slice_bytes,
+                      std::int64_t address, bool write, std::uint64_t& absent) {
   const auto found = cells_.find(key);
   if (found == cells_.end()) {
     absent = mask;
@@ -67,8 +70,9 @@ void CellCache::touch(std::uint64_t key, std::uint64_t mask, std::int64_t slice_
   while (used_ > capacity_ && order_.size() > 1) evict();
 }
 
-const CellCache::Outcome& CellCache::access(int region, std::int64_t repeat, const program::Region& shape,
-                                            const CellWindow& window, bool write) {
+const CellCache::Outcome& CellCache::access(int region, std::int64_t repeat,
+                                            const program::Region& shape, const CellWindow& window,
+                                            bool write) {
   outcome_.hit = outcome_.missed = outcome_.evicted_dirty = 0;
   outcome_.missing.clear();
   const Grain g = grain(region, shape, window);
@@ -79,20 +83,26 @@ const CellCache::Outcome& CellCache::access(int region, std::int64_t repeat, con
     const std::int64_t from = std::max(window.row, base) - base;
     const std::int64_t to = std::min(last_row, base + g.rows - 1) - base;
     const std::uint64_t mask = mask_of(from / g.slice, to / g.slice);
-    for (std::int64_t cell_column = window.column / g.bytes; cell_column <= last_byte / g.bytes; ++cell_column) {
+    for (std::int64_t cell_column = window.column / g.bytes; cell_column <= last_byte / g.bytes;
+         ++cell_column) {
       const std::int64_t first_byte = cell_column * g.bytes;
       const std::int64_t width = std::min(g.bytes, shape.row_bytes - first_byte);
-      const std::uint64_t key = (static_cast<std::uint64_t>(region) << 48) | (static_cast<std::uint64_t>(repeat) << 40) |
-                                (static_cast<std::uint64_t>(cell_row) << 20) | static_cast<std::uint64_t>(cell_column);
+      const std::uint64_t key =
+          (static_cast<std::uint64_t>(region) << 48) | (static_cast<std::uint64_t>(repeat) << 40) |
+          (static_cast<std::uint64_t>(cell_row) << 20) | static_cast<std::uint64_t>(cell_column);
       std::uint64_t absent = 0;
-      const std::int64_t address = shape.address + repeat * shape.repeat_stride + base * shape.pitch + first_byte;
+      const std::int64_t address =
+          shape.address + repeat * shape.repeat_stride + base * shape.pitch + first_byte;
       touch(key, mask, g.slice * width, address, write, absent);
-      const std::int64_t touched = (to - from + 1) * std::min(width, last_byte + 1 - std::max(window.column, first_byte));
-      const std::int64_t missed = touched * std::popcount(absent) / std::max(1, std::popcount(mask));
+      const std::int64_t touched =
+          (to - from + 1) * std::min(width, last_byte + 1 - std::max(window.column, first_byte));
+      const std::int64_t missed =
+          touched * std::popcount(absent) / std::max(1, std::popcount(mask));
       outcome_.missed += missed;
       outcome_.hit += touched - missed;
       if (absent == 0 || write) continue;
-      const std::int64_t rows = std::max<std::int64_t>(1, (to - from + 1) * std::popcount(absent) / std::popcount(mask));
+      const std::int64_t rows =
+          std::max<std::int64_t>(1, (to - from + 1) * std::popcount(absent) / std::popcount(mask));
       const std::int64_t skipped = std::countr_zero(absent) * g.slice;
       outcome_.missing.push_back({base + std::max(from, skipped), rows, first_byte, width});
     }

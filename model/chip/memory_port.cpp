@@ -22,7 +22,8 @@ MemoryPort::MemoryPort(const timing::HbmSpec& spec)
       wide_(spec.interleave.value() * spec.channels() * spec.timing.pseudo_channels) {}
 
 double MemoryPort::stretch(std::int64_t row_bytes) {
-  const auto size = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(std::max<std::int64_t>(row_bytes, 32))));
+  const auto size = static_cast<std::int64_t>(
+      std::bit_ceil(static_cast<std::uint64_t>(std::max<std::int64_t>(row_bytes, 32))));
   if (size >= 16384) return 1.0;
   const auto known = stretch_.find(size);
   if (known != stretch_.end()) return known->second;
@@ -33,7 +34,8 @@ double MemoryPort::stretch(std::int64_t row_bytes) {
     for (std::int64_t window = 0; window < kSampleWindows; ++window) {
       // Cores fetch neighbouring column tiles and have drifted apart by a few rows.
       const std::int64_t address = (row + window * 5 % kSampleDrift) * kSamplePitch + window * size;
-      end = std::max(end, tiles.access(Time(0), static_cast<std::uint64_t>(address), Bytes(size), false));
+      end = std::max(
+          end, tiles.access(Time(0), static_cast<std::uint64_t>(address), Bytes(size), false));
     }
   }
   timing::HbmFast stream(spec_);
@@ -43,13 +45,14 @@ double MemoryPort::stretch(std::int64_t row_bytes) {
   return ratio;
 }
 
-Time MemoryPort::access(Time arrival, std::uint64_t address, Bytes row_bytes, std::int64_t rows, Bytes pitch,
-                        bool write) {
+Time MemoryPort::access(Time arrival, std::uint64_t address, Bytes row_bytes, std::int64_t rows,
+                        Bytes pitch, bool write) {
   if (rows <= 0 || row_bytes.value() <= 0) return arrival;
   const std::int64_t bytes = row_bytes.value() * rows;
   if (rows == 1 || row_bytes == pitch) return memory_.access(arrival, address, Bytes(bytes), write);
   if (bytes < wide_) return memory_.access_2d(arrival, address, row_bytes, rows, pitch, write);
-  const auto stretched = static_cast<std::int64_t>(static_cast<double>(bytes) * stretch(row_bytes.value()));
+  const auto stretched =
+      static_cast<std::int64_t>(static_cast<double>(bytes) * stretch(row_bytes.value()));
   const std::uint64_t limit = memory_.capacity() - static_cast<std::uint64_t>(stretched);
   return memory_.access(arrival, std::min(address, limit), Bytes(stretched), write);
 }

@@ -2,9 +2,9 @@
 /// Memory as a chip uses it: windows of matrices, mostly large ones, from many cores at once.
 ///
 /// A window that covers all channels is handed to the memory model as one transaction in lockstep.
-/// What its short rows cost beyond a sequential stream (rows opened for little data) is taken from the
-/// memory model itself: at elaboration a sample of windows of each row length is timed segment by
-/// segment, and the ratio to a stream stretches the transaction. Nothing is fitted.
+/// What its short rows cost beyond a sequential stream (rows opened for little data) is taken from
+/// the memory model itself: at elaboration a sample of windows of each row length is timed segment
+/// by segment, and the ratio to a stream stretches the transaction. Nothing is fitted.
 #include <cstdint>
 #include <map>
 
@@ -15,8 +15,10 @@ namespace athena::chip {
 class MemoryPort {
  public:
   explicit MemoryPort(const timing::HbmSpec& spec);
-  /// Completion of the last byte of `rows` segments of `row_bytes`, `pitch` apart. In global time order.
-  Time access(Time arrival, std::uint64_t address, Bytes row_bytes, std::int64_t rows, Bytes pitch, bool write);
+  /// Completion of the last byte of `rows` segments of `row_bytes`, `pitch` apart. In global time
+  /// order.
+  Time access(Time arrival, std::uint64_t address, Bytes row_bytes, std::int64_t rows, Bytes pitch,
+              bool write);
   void reset() { memory_.reset(); }
   [[nodiscard]] const timing::HbmFast& model() const { return memory_; }
   /// Time per byte of short segments relative to a sequential stream, at least 1.
@@ -25,8 +27,8 @@ class MemoryPort {
  private:
   timing::HbmFast memory_;
   timing::HbmSpec spec_;
-  std::int64_t wide_;                         ///< bytes from which a window goes as one transaction
-  std::map<std::int64_t, double> stretch_;    ///< by row bytes, a power of two
+  std::int64_t wide_;                       ///< bytes from which a window goes as one transaction
+  std::map<std::int64_t, double> stretch_;  ///< by row bytes, a power of two
 };
 
 }  // namespace athena::chip

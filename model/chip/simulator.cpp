@@ -25,15 +25,17 @@ class Simulator::Impl {
       path_ = network_.get();
     }
     for (int i = 0; i < chip_.cores(); ++i) {
-      cores_.push_back(std::make_unique<compute::Core>(fmt::format("core{}", i).c_str(), chip_, i, dispatcher_, *path_,
-                                                       sequencer_));
+      cores_.push_back(std::make_unique<compute::Core>(fmt::format("core{}", i).c_str(), chip_, i,
+                                                       dispatcher_, *path_, sequencer_));
     }
   }
 
-  RunResult run(const program::Program& program, const config::StackConfig& stack, const RunOptions& options) {
+  RunResult run(const program::Program& program, const config::StackConfig& stack,
+                const RunOptions& options) {
     if (program.chip != chip_.name) {
-      throw InputError(fmt::format("the program was compiled for '{}', not for '{}'; compile it again with --on {}.",
-                                   program.chip, chip_.name, chip_.name));
+      throw InputError(fmt::format(
+          "the program was compiled for '{}', not for '{}'; compile it again with --on {}.",
+          program.chip, chip_.name, chip_.name));
     }
     reset(options);
     const std::uint64_t events = dispatcher_.events();
@@ -74,9 +76,12 @@ class Simulator::Impl {
       if (text.empty() || ++shown > 4) continue;
       who += (who.empty() ? "" : "; ") + text;
     }
-    throw Contradiction("deadlock: nothing is scheduled at " + show_time() + " but work remains: " + who + ".");
+    throw Contradiction("deadlock: nothing is scheduled at " + show_time() +
+                        " but work remains: " + who + ".");
   }
-  [[nodiscard]] std::string show_time() const { return fmt::format("{:.3f} us", to_seconds(dispatcher_.now()).value() * 1e6); }
+  [[nodiscard]] std::string show_time() const {
+    return fmt::format("{:.3f} us", to_seconds(dispatcher_.now()).value() * 1e6);
+  }
 
   [[nodiscard]] RunResult collect() const {
     RunResult result;
@@ -124,10 +129,12 @@ class Simulator::Impl {
   std::vector<std::unique_ptr<compute::Core>> cores_;
 };
 
-Simulator::Simulator(const config::ChipConfig& chip, Bytes chunk) : impl_(std::make_unique<Impl>(chip, chunk)) {}
+Simulator::Simulator(const config::ChipConfig& chip, Bytes chunk)
+    : impl_(std::make_unique<Impl>(chip, chunk)) {}
 Simulator::~Simulator() = default;
 
-RunResult Simulator::run(const program::Program& program, const config::StackConfig& stack, const RunOptions& options) {
+RunResult Simulator::run(const program::Program& program, const config::StackConfig& stack,
+                         const RunOptions& options) {
   return impl_->run(program, stack, options);
 }
 

@@ -18,11 +18,11 @@
 namespace athena::chip {
 
 struct RunOptions {
-  double clock_ratio = 1.0;              ///< core clock relative to full speed
-  bool skip_steady = true;               ///< repeat identical layers in arithmetic once steady
-  std::int64_t launch[2] = {0, 0};       ///< launch values
+  double clock_ratio = 1.0;         ///< core clock relative to full speed
+  bool skip_steady = true;          ///< repeat identical layers in arithmetic once steady
+  std::int64_t launch[2] = {0, 0};  ///< launch values
   std::function<Seconds(const program::Transfer&)> transfer;  ///< time between chips
-  exec::Meaning* meaning = nullptr;      ///< functional mode
+  exec::Meaning* meaning = nullptr;                           ///< functional mode
 };
 
 /// One kernel, summed over its executions.
@@ -34,20 +34,20 @@ struct KernelResult {
   double executions = 0;
   double seconds = 0;
   timing::PathShares path;
-  double flops = 0;                      ///< useful matrix work
+  double flops = 0;  ///< useful matrix work
   timing::EventCounts counts;
   double memory_read = 0, memory_written = 0, cache_hits = 0, cache_misses = 0;  ///< bytes
 };
 
 struct RunResult {
   Seconds time{0};
-  timing::PathShares path;               ///< adds to `time`
+  timing::PathShares path;  ///< adds to `time`
   std::vector<KernelResult> kernels;
   timing::EventCounts counts;
   double memory_read = 0, memory_written = 0, cache_hits = 0, cache_misses = 0;  ///< bytes
   double flops = 0;
   double matrix_busy = 0, vector_busy = 0;  ///< core-seconds
-  std::uint64_t events = 0;              ///< simulator callbacks
+  std::uint64_t events = 0;                 ///< simulator callbacks
   std::int64_t simulated_repeats = 0, skipped_repeats = 0;
 };
 
@@ -58,8 +58,8 @@ class Simulator {
   Simulator(const Simulator&) = delete;
   Simulator& operator=(const Simulator&) = delete;
   ~Simulator();
-  /// Runs a program to its end. Throws Contradiction when it cannot end (deadlock), naming who waits
-  /// for whom, and InputError for a program of another chip.
+  /// Runs a program to its end. Throws Contradiction when it cannot end (deadlock), naming who
+  /// waits for whom, and InputError for a program of another chip.
   [[nodiscard]] RunResult run(const program::Program& program, const config::StackConfig& stack,
                               const RunOptions& options);
 

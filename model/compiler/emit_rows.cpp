@@ -184,7 +184,31 @@ class SequenceEmitter : RowsEmitter {
     }
   }
 
-  program::Kernel emit() {
+  program::Kernel emit() { return rope_ == nullptr && write_ == nullptr ? emit_lookup() : emit_rotation(); }
+
+ private:
+  /// Rows of a table at the tokens' positions.
+  program::Kernel emit_lookup() {
+    const RowOperand& table = plan_.inputs.front();
+    const RowOperand& rows = plan_.outputs.front();
+    const Dtype type = type_of(context_, table.tensor);
+    const int in = builder_.buffer("in", plan_.tile_rows, table.row_bytes, plan_.stages, type);
+    const int out = builder_.buffer("out", plan_.tile_rows, rows.row_bytes, 1, type_of(context_, rows.tensor));
+    builder_.load(Engine::kLoad0, sequence_window(table.tensor, position(), 0, table.row_bytes), in);
+    builder_.wait(Engine::kVector, builder_.full(in));
+    builder_.wait(Engine::kVector, builder_.free(out));
+    program::Instruction& copy = builder_.vector(VectorFn::kConvert, in, -1, out, tile_count(),
+                                                 Count(table.row_bytes * 8 / storage_bits(type)));
+    copy.a.release = true;
+    copy.c.release = true;
+    builder_.set(Engine::kVector, builder_.free(in));
+    builder_.set(Engine::kVector, builder_.full(out));
+    builder_.store(sequence_window(rows.tensor, rows_in(), 0, rows.row_bytes), out);
+    builder_.kernel().parts = parts();
+    return finish();
+  }
+
+  program::Kernel emit_rotation() {
     const RowOperand& row = plan_.inputs.front();
     const Dtype type = type_of(context_, row.tensor);
     const int buffer = builder_.buffer("rows", plan_.tile_rows, row.row_bytes, plan_.stages, type);
@@ -208,7 +232,6 @@ class SequenceEmitter : RowsEmitter {
     return finish();
   }
 
- private:
   [[nodiscard]] static Affine rows_in() {
     return 1 * Var::kParam0 + product(1, Var::kCoord1, Var::kParam1);
   }

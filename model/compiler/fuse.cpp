@@ -326,6 +326,13 @@ RowsPlan Fuser::row_plan(const Op& op) const {
   };
   switch (op.kind) {
     case OpKind::kEmbedding: {
+      if (op.name == "position") {  // rows of the table follow from the tokens' positions, not from ids
+        plan.batch = graph_.batch;
+        plan.inputs.push_back(operand(op.inputs.at(1), graph_.tensor(op.inputs[1]).dims[0]));
+        step(VectorFn::kConvert);
+        out(0);
+        return plan;
+      }
       RowOperand table = operand(op.inputs.at(1), graph_.tensor(op.inputs[1]).dims[0]);
       table.gather = op.inputs[0];
       plan.inputs.push_back(table);

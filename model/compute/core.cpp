@@ -19,7 +19,9 @@ using timing::Moment;
 
 namespace {
 
-constexpr std::size_t index_of(Var var) { return static_cast<std::size_t>(var); }
+constexpr std::size_t index_of(Var var) {
+  return static_cast<std::size_t>(var);
+}
 constexpr std::uint32_t tag_of(std::uint32_t context, std::size_t engine) {
   return context * 8 + static_cast<std::uint32_t>(engine);
 }
@@ -65,11 +67,14 @@ Core::Core(const sc_core::sc_module_name& name, const config::ChipConfig& chip, 
   contexts_.resize(queue_ ? static_cast<std::size_t>(std::max(1, chip.core.max_items)) : 2);
 }
 
-Time Core::cycles(double count) const { return periods(count, Hertz(chip_.clock.core.value() * ratio_)); }
+Time Core::cycles(double count) const {
+  return periods(count, Hertz(chip_.clock.core.value() * ratio_));
+}
 
 void Core::reset() {
   for (Context& context : contexts_) context = Context();
-  for (timing::Server* server : {&matrix_, &vector_, &port_in_, &port_out_, &window_}) server->reset();
+  for (timing::Server* server : {&matrix_, &vector_, &port_in_, &port_out_, &window_})
+    server->reset();
   ready_.clear();
   next_kernel_ = 0;
 }
@@ -89,7 +94,8 @@ void Core::open(std::uint32_t context, KernelRun& run, const Moment& when) {
     Semaphore& semaphore = ctx.semaphores[i];
     semaphore.head = semaphore.count = 0;
     semaphore.waiter = -1;
-    for (std::int64_t unit = 0; unit < kernel.semaphores[i].initial; ++unit) semaphore.push({when, when, 1});
+    for (std::int64_t unit = 0; unit < kernel.semaphores[i].initial; ++unit)
+      semaphore.push({when, when, 1});
   }
   for (std::size_t e = 0; e < kEngines; ++e) {
     Stream& stream = ctx.streams[e];
@@ -133,8 +139,10 @@ bool Core::open_static(int kernel_index) {
   open(context, *run, when);
   const Context& previous = contexts_[1 - context];
   for (std::size_t e = 0; e < kEngines; ++e) {
-    contexts_[context].streams[e].items = std::make_unique<StaticItems>(*run->kernel, index_, chip_.cores());
-    const bool engine_free = previous.run == nullptr || previous.run->index > run->index || previous.streams[e].finished;
+    contexts_[context].streams[e].items =
+        std::make_unique<StaticItems>(*run->kernel, index_, chip_.cores());
+    const bool engine_free =
+        previous.run == nullptr || previous.run->index > run->index || previous.streams[e].finished;
     if (engine_free) activate(context, e, later(when, previous.streams[e].now));
   }
   return true;
@@ -147,7 +155,8 @@ void Core::activate(std::uint32_t context, std::size_t engine, const Moment& whe
   ready_.push_back(tag_of(context, engine));
 }
 
-void Core::start_item(KernelRun& run, std::int64_t item, std::uint32_t context, const Moment& when) {
+void Core::start_item(KernelRun& run, std::int64_t item, std::uint32_t context,
+                      const Moment& when) {
   open(context, run, when);
   Context& ctx = contexts_[context];
   const ItemPlace place = queue_item(*run.kernel, item);
@@ -164,7 +173,8 @@ void Core::start_item(KernelRun& run, std::int64_t item, std::uint32_t context, 
 void Core::place_item(Context& ctx, Stream& stream, const ItemPlace& place) {
   const program::Part& part = ctx.run->kernel->parts[static_cast<std::size_t>(place.part)];
   for (std::size_t i = 0; i < 4; ++i) stream.env[index_of(Var::kCoord0) + i] = place.coord[i];
-  for (std::size_t i = 0; i < part.params.size(); ++i) stream.env[index_of(Var::kParam0) + i] = part.params[i];
+  for (std::size_t i = 0; i < part.params.size(); ++i)
+    stream.env[index_of(Var::kParam0) + i] = part.params[i];
   stream.pc = 0;
   stream.depth = 0;
 }
@@ -187,8 +197,8 @@ void Core::end_stream(std::uint32_t context, std::size_t engine) {
   if (!queue_) {
     const std::uint32_t next = 1 - context;
     Context& other = contexts_[next];
-    if (other.run != nullptr && other.run->index > ctx.run->index && !other.streams[engine].finished &&
-        !other.streams[engine].active) {
+    if (other.run != nullptr && other.run->index > ctx.run->index &&
+        !other.streams[engine].finished && !other.streams[engine].active) {
       activate(next, engine, later(stream.now, other.last));
     }
   }
@@ -261,11 +271,14 @@ void Core::run_stream(std::uint32_t context, std::size_t engine) {
   }
 }
 
-bool Core::step(std::uint32_t context, std::size_t engine, Stream& stream, const Instruction& instruction) {
+bool Core::step(std::uint32_t context, std::size_t engine, Stream& stream,
+                const Instruction& instruction) {
   Context& ctx = contexts_[context];
   switch (instruction.op) {
-    case Opcode::kWait: return wait(ctx, context, engine, stream, instruction);
-    case Opcode::kWaitKernel: return wait_kernel(ctx, context, engine, stream, instruction);
+    case Opcode::kWait:
+      return wait(ctx, context, engine, stream, instruction);
+    case Opcode::kWaitKernel:
+      return wait_kernel(ctx, context, engine, stream, instruction);
     case Opcode::kSet:
       signal(ctx, context, instruction.semaphore, {stream.now, stream.now, 1});
       ++stream.pc;
@@ -287,7 +300,8 @@ bool Core::step(std::uint32_t context, std::size_t engine, Stream& stream, const
       end_loop(stream);
       return true;
     case Opcode::kLoad:
-    case Opcode::kStore: return transfer(ctx, context, engine, stream, instruction);
+    case Opcode::kStore:
+      return transfer(ctx, context, engine, stream, instruction);
     case Opcode::kMatmul:
       multiply(ctx, context, engine, stream, instruction);
       return false;
@@ -298,7 +312,8 @@ bool Core::step(std::uint32_t context, std::size_t engine, Stream& stream, const
   return false;
 }
 
-bool Core::wait(Context& ctx, std::uint32_t, std::size_t engine, Stream& stream, const Instruction& instruction) {
+bool Core::wait(Context& ctx, std::uint32_t, std::size_t engine, Stream& stream,
+                const Instruction& instruction) {
   Semaphore& semaphore = ctx.semaphores[static_cast<std::size_t>(instruction.semaphore)];
   if (semaphore.count < static_cast<std::size_t>(instruction.count)) {
     semaphore.waiter = static_cast<int>(engine);
@@ -339,7 +354,8 @@ void Core::signal(Context& ctx, std::uint32_t context, int index, const Unit& un
   ready_.push_back(tag_of(context, engine));
 }
 
-void Core::begin_loop(Context& ctx, std::size_t engine, Stream& stream, const Instruction& instruction) {
+void Core::begin_loop(Context& ctx, std::size_t engine, Stream& stream,
+                      const Instruction& instruction) {
   const std::int64_t count = instruction.m.at(stream.env);
   const std::vector<InstructionCache>& cache = *ctx.run->cache[engine];
   if (count <= 0) {
@@ -371,10 +387,11 @@ std::int64_t Core::fused(const Stream& stream) const {
   return std::min(frame.fuse, frame.count - frame.at);
 }
 
-exec::Slots Core::take_slots(Context& ctx, Stream& stream, const Instruction& instruction, bool& released) {
+exec::Slots Core::take_slots(Context& ctx, Stream& stream, const Instruction& instruction,
+                             bool& released) {
   exec::Slots slots{};
-  const std::array<const program::Operand*, 4> operands{&instruction.a, &instruction.b, &instruction.c,
-                                                        &instruction.d};
+  const std::array<const program::Operand*, 4> operands{&instruction.a, &instruction.b,
+                                                        &instruction.c, &instruction.d};
   released = false;
   for (std::size_t i = 0; i < operands.size(); ++i) {
     const int buffer = operands[i]->buffer;
@@ -399,7 +416,8 @@ void Core::multiply(Context& ctx, std::uint32_t context, std::size_t engine, Str
   const std::int64_t n = instruction.n.at(stream.env);
   const std::int64_t k = instruction.k.at(stream.env);
   if (cache.m != m || cache.n != n || cache.k != k) {
-    const timing::MatmulCycles product = timing::matmul_cycles(chip_.core.matrix, instruction.dtype, m, n, k);
+    const timing::MatmulCycles product =
+        timing::matmul_cycles(chip_.core.matrix, instruction.dtype, m, n, k);
     cache.m = m;
     cache.n = n;
     cache.k = k;
@@ -412,7 +430,8 @@ void Core::multiply(Context& ctx, std::uint32_t context, std::size_t engine, Str
   Moment done = matrix_.serve(stream.now, busy, Bound::kCompute);
   if (stream.tail.at.value() > 0) {
     // The last piece of the operands arrives later than the first: its own product follows it.
-    const Moment after_last = stream.tail.after(Time(busy.value() / std::max<std::int64_t>(1, stream.pieces)), Bound::kCompute);
+    const Moment after_last = stream.tail.after(
+        Time(busy.value() / std::max<std::int64_t>(1, stream.pieces)), Bound::kCompute);
     if (after_last.at > done.at) {
       done = after_last;
       matrix_.extend(done);
@@ -428,7 +447,8 @@ void Core::multiply(Context& ctx, std::uint32_t context, std::size_t engine, Str
     done = done.after(stream.latency, Bound::kCompute);
     stream.latency = Time(0);
   }
-  const double macs = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k * repeats);
+  const double macs =
+      static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k * repeats);
   ctx.run->stats.counts.mac(instruction.dtype) += macs;
   ctx.run->stats.matrix_busy += to_seconds(busy).value();
   stream.now = done;
@@ -447,7 +467,10 @@ void Core::compute_vector(Context& ctx, std::uint32_t context, std::size_t engin
     cache.n = cols;
     cache.k = extra;
     cache.occupied =
-        rows > 0 && cols > 0 ? cycles(timing::vector_cycles(chip_.core.vector, instruction.fn, rows, cols, extra)).value() : 0;
+        rows > 0 && cols > 0
+            ? cycles(timing::vector_cycles(chip_.core.vector, instruction.fn, rows, cols, extra))
+                  .value()
+            : 0;
   }
   const Time busy(cache.occupied);
   stream.now = vector_.serve(stream.now, busy, Bound::kVector);
@@ -455,7 +478,8 @@ void Core::compute_vector(Context& ctx, std::uint32_t context, std::size_t engin
   stream.pending = &instruction;
   stream.pending_slots = take_slots(ctx, stream, instruction, released);
   const timing::VectorWork work = timing::work_of(instruction.fn);
-  const double elements = static_cast<double>(rows) * static_cast<double>(cols) * static_cast<double>(extra);
+  const double elements =
+      static_cast<double>(rows) * static_cast<double>(cols) * static_cast<double>(extra);
   timing::EventCounts& counts = ctx.run->stats.counts;
   counts.vector_ops += elements * work.lane;
   counts.special_ops += elements * work.special;
@@ -467,8 +491,8 @@ void Core::compute_vector(Context& ctx, std::uint32_t context, std::size_t engin
 
 void Core::finish_operation(Context& ctx, std::uint32_t context, Stream& stream) {
   if (meaning_ != nullptr) {
-    meaning_->apply({index_, static_cast<int>(context), ctx.run->repeat}, *ctx.run->kernel, *stream.pending, stream.env,
-                    stream.pending_slots);
+    meaning_->apply({index_, static_cast<int>(context), ctx.run->repeat}, *ctx.run->kernel,
+                    *stream.pending, stream.env, stream.pending_slots);
   }
   stream.pending = nullptr;
 }
@@ -523,18 +547,21 @@ bool Core::transfer(Context& ctx, std::uint32_t context, std::size_t engine, Str
     last[index_of(frame.var)] += request->pieces - 1;
     const std::int64_t end_row = window.row.at(last) + window.rows.at(last);
     const std::int64_t end_column = window.col.at(last) + window.bytes.at(last);
-    request->bytes = request->bytes * (request->pieces - 1) + window.rows.at(last) * window.bytes.at(last);
+    request->bytes =
+        request->bytes * (request->pieces - 1) + window.rows.at(last) * window.bytes.at(last);
     request->rows = std::max(request->rows, end_row - request->row);
     request->row_bytes = std::max(request->row_bytes, end_column - request->column);
   }
-  request->address = request->region->address + ctx.run->repeat % std::max<std::int64_t>(1, request->region->repeats) *
-                                                     request->region->repeat_stride +
+  request->address = request->region->address +
+                     ctx.run->repeat % std::max<std::int64_t>(1, request->region->repeats) *
+                         request->region->repeat_stride +
                      request->row * request->region->pitch + request->column;
   bool released = false;
   request->slot = take_slots(ctx, stream, instruction, released)[0];
   ++ctx.outstanding;
   ++stream.pc;
-  if (!request->write) stream.now = stream.now.after(cycles(chip_.core.dma.setup_cycles), Bound::kNoc);
+  if (!request->write)
+    stream.now = stream.now.after(cycles(chip_.core.dma.setup_cycles), Bound::kNoc);
   request->moment = stream.now;
   if (instruction.multicast != program::Multicast::kNone && stream.items != nullptr) {
     broadcast(ctx, stream, engine, instruction, request);
@@ -544,7 +571,8 @@ bool Core::transfer(Context& ctx, std::uint32_t context, std::size_t engine, Str
     complete(request);
     return true;
   }
-  const Time held = to_time(Seconds(window_seconds_per_byte_ * static_cast<double>(request->bytes)));
+  const Time held =
+      to_time(Seconds(window_seconds_per_byte_ * static_cast<double>(request->bytes)));
   window_.serve(stream.now, held, Bound::kHbm);
   if (request->moment.at > dispatcher_.now()) {
     dispatcher_.post(request->moment.at, *this, 0, request);
@@ -554,12 +582,13 @@ bool Core::transfer(Context& ctx, std::uint32_t context, std::size_t engine, Str
   return true;
 }
 
-void Core::broadcast(Context& ctx, Stream& stream, std::size_t engine, const Instruction& instruction,
-                     Request* request) {
+void Core::broadcast(Context& ctx, Stream& stream, std::size_t engine,
+                     const Instruction& instruction, Request* request) {
   const int members = stream.items->members(instruction.multicast);
   const program::Kernel& kernel = *ctx.run->kernel;
-  const std::int64_t group = instruction.multicast == program::Multicast::kRow ? index_ / kernel.core_cols
-                                                                                : index_ % kernel.core_cols;
+  const std::int64_t group = instruction.multicast == program::Multicast::kRow
+                                 ? index_ / kernel.core_cols
+                                 : index_ % kernel.core_cols;
   const auto place = static_cast<std::uint64_t>(&instruction - kernel.streams[engine].data());
   std::uint64_t key = place * kEngines + engine;
   key = key * 4096 + static_cast<std::uint64_t>(group);
@@ -570,11 +599,13 @@ void Core::broadcast(Context& ctx, Stream& stream, std::size_t engine, const Ins
   meeting.members.emplace_back(this, request);
   if (++meeting.arrived < members) return;
   // All receivers have room: one of them, in turn, pays for the request.
-  const auto turn = static_cast<std::size_t>(stream.env[index_of(Var::kLoop0)]) % meeting.members.size();
+  const auto turn =
+      static_cast<std::size_t>(stream.env[index_of(Var::kLoop0)]) % meeting.members.size();
   auto* leader = static_cast<Request*>(meeting.members[turn].second);
   leader->moment = meeting.latest;
   leader->broadcast = true;
-  for (const auto& [core, pending] : meeting.members) leader->receivers.push_back(static_cast<Request*>(pending));
+  for (const auto& [core, pending] : meeting.members)
+    leader->receivers.push_back(static_cast<Request*>(pending));
   ctx.run->rendezvous.erase(key);
   const Time held = to_time(Seconds(window_seconds_per_byte_ * static_cast<double>(leader->bytes)));
   leader->core->window_.serve(leader->moment, held, Bound::kHbm);
@@ -618,13 +649,15 @@ std::string Core::blocked() const {
       const Instruction& instruction = code[stream.pc];
       std::string what = "an operation";
       if (instruction.op == Opcode::kWait) {
-        what = "semaphore '" + ctx.run->kernel->semaphores[static_cast<std::size_t>(instruction.semaphore)].name + "'";
+        what = "semaphore '" +
+               ctx.run->kernel->semaphores[static_cast<std::size_t>(instruction.semaphore)].name +
+               "'";
       } else if (instruction.op == Opcode::kWaitKernel) {
         what = "an earlier kernel";
       }
       text += (text.empty() ? "" : "; ") + ("core " + std::to_string(index_)) + " " +
-              std::string(program::name(static_cast<Engine>(e))) + " of kernel '" + ctx.run->kernel->name +
-              "' waits for " + what;
+              std::string(program::name(static_cast<Engine>(e))) + " of kernel '" +
+              ctx.run->kernel->name + "' waits for " + what;
     }
   }
   return text;

@@ -1,6 +1,6 @@
 #pragma once
-/// One processing core: five engines, each a state machine that walks its instruction stream, and the
-/// semaphores at which they meet.
+/// One processing core: five engines, each a state machine that walks its instruction stream, and
+/// the semaphores at which they meet.
 ///
 ///   stream:  running --wait on an empty semaphore--> blocked --set--> running
 ///            running --matmul, vector--> busy until the unit is done --> running
@@ -42,13 +42,14 @@ class Board {
 
 class Core : public sc_core::sc_module, private sim::Client {
  public:
-  Core(const sc_core::sc_module_name& name, const config::ChipConfig& chip, int index, sim::Dispatcher& dispatcher,
-       MemoryPath& memory, Board& board);
+  Core(const sc_core::sc_module_name& name, const config::ChipConfig& chip, int index,
+       sim::Dispatcher& dispatcher, MemoryPath& memory, Board& board);
 
   /// Static binding: begins with kernel 0 at time zero.
   void start_program();
   /// Work queue: runs item `item` of `run` in context `context`, from `when` on.
-  void start_item(KernelRun& run, std::int64_t item, std::uint32_t context, const timing::Moment& when);
+  void start_item(KernelRun& run, std::int64_t item, std::uint32_t context,
+                  const timing::Moment& when);
   /// A transfer has arrived; called at the time when its first piece is usable.
   void complete(Request* request);
   /// A kernel that a stream waits for is done.
@@ -88,17 +89,17 @@ class Core : public sc_core::sc_module, private sim::Client {
     program::Var var = program::Var::kLoop0;
   };
   struct Stream {
-    bool active = false;    ///< may run (engine is free, items are there)
+    bool active = false;  ///< may run (engine is free, items are there)
     bool finished = true;
-    bool placed = false;    ///< static: the first item is set up
+    bool placed = false;  ///< static: the first item is set up
     std::size_t pc = 0;
     program::Env env{};
     std::array<Frame, 2> frames{};
     int depth = 0;
     timing::Moment now;
-    timing::Moment tail;    ///< last piece of the operands consumed since the last product
+    timing::Moment tail;  ///< last piece of the operands consumed since the last product
     std::int64_t pieces = 1;
-    Time latency{0};        ///< of the last product, paid when its result is handed on
+    Time latency{0};  ///< of the last product, paid when its result is handed on
     std::vector<std::int64_t> cursor;
     std::unique_ptr<StaticItems> items;
     // The operation in flight, whose meaning applies at completion:
@@ -123,16 +124,19 @@ class Core : public sc_core::sc_module, private sim::Client {
   void drain();
   void run_stream(std::uint32_t context, std::size_t engine);
   /// Executes one instruction; false when the stream must stop here for now.
-  bool step(std::uint32_t context, std::size_t engine, Stream& stream, const program::Instruction& instruction);
+  bool step(std::uint32_t context, std::size_t engine, Stream& stream,
+            const program::Instruction& instruction);
   bool wait(Context& ctx, std::uint32_t context, std::size_t engine, Stream& stream,
             const program::Instruction& instruction);
   bool wait_kernel(Context& ctx, std::uint32_t context, std::size_t engine, Stream& stream,
                    const program::Instruction& instruction);
-  void begin_loop(Context& ctx, std::size_t engine, Stream& stream, const program::Instruction& instruction);
+  void begin_loop(Context& ctx, std::size_t engine, Stream& stream,
+                  const program::Instruction& instruction);
   void end_loop(Stream& stream);
   bool transfer(Context& ctx, std::uint32_t context, std::size_t engine, Stream& stream,
                 const program::Instruction& instruction);
-  void broadcast(Context& ctx, Stream& stream, std::size_t engine, const program::Instruction& instruction, Request* request);
+  void broadcast(Context& ctx, Stream& stream, std::size_t engine,
+                 const program::Instruction& instruction, Request* request);
   void multiply(Context& ctx, std::uint32_t context, std::size_t engine, Stream& stream,
                 const program::Instruction& instruction);
   void compute_vector(Context& ctx, std::uint32_t context, std::size_t engine, Stream& stream,
@@ -143,7 +147,8 @@ class Core : public sc_core::sc_module, private sim::Client {
   void end_stream(std::uint32_t context, std::size_t engine);
   void check_finished(std::uint32_t context);
   void signal(Context& ctx, std::uint32_t context, int semaphore, const Unit& unit);
-  exec::Slots take_slots(Context& ctx, Stream& stream, const program::Instruction& instruction, bool& released);
+  exec::Slots take_slots(Context& ctx, Stream& stream, const program::Instruction& instruction,
+                         bool& released);
   std::int64_t fused(const Stream& stream) const;
   Request* acquire();
   void release(Request* request);

@@ -27,7 +27,9 @@ ItemPlace queue_item(const program::Kernel& kernel, std::int64_t index) {
   return place;
 }
 
-bool StaticItems::next(ItemPlace& place) { return kernel_->flat ? next_flat(place) : next_grid(place); }
+bool StaticItems::next(ItemPlace& place) {
+  return kernel_->flat ? next_flat(place) : next_grid(place);
+}
 
 bool StaticItems::next_flat(ItemPlace& place) {
   // Rounds alternate in direction, so that causal items of growing length even out.

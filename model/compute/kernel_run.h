@@ -43,16 +43,16 @@ struct Rendezvous {
 struct KernelRun {
   const program::Kernel* kernel = nullptr;
   std::vector<InstructionCache>* cache[program::kEngines] = {};
-  int index = 0;                ///< number in the run, counting every kernel that executes
-  std::int64_t repeat = 0;      ///< repetition of its block
+  int index = 0;            ///< number in the run, counting every kernel that executes
+  std::int64_t repeat = 0;  ///< repetition of its block
   const program::Region* regions = nullptr;
   std::int64_t launch[2] = {0, 0};  ///< launch values of this execution
   std::int64_t items = 0;
   std::int64_t handed_out = 0;  ///< work queue: next item
   std::int64_t finished = 0;
   bool done = false;
-  timing::Moment start;         ///< items may start
-  timing::Moment end;           ///< dependants may start
+  timing::Moment start;  ///< items may start
+  timing::Moment end;    ///< dependants may start
   timing::Moment last_item;
   std::vector<std::pair<Core*, std::uint32_t>> waiting;  ///< streams blocked on this kernel
   std::unordered_map<std::uint64_t, Rendezvous> rendezvous;
@@ -71,10 +71,12 @@ struct ItemPlace {
 /// Static binding: walks the items of one core in program order.
 class StaticItems {
  public:
-  StaticItems(const program::Kernel& kernel, int core, int cores) : kernel_(&kernel), core_(core), cores_(cores) {}
+  StaticItems(const program::Kernel& kernel, int core, int cores)
+      : kernel_(&kernel), core_(core), cores_(cores) {}
   /// The next item of this core; false at the end.
   bool next(ItemPlace& place);
-  /// Number of the round of the item that next() gave last: equal for the cores that share a broadcast.
+  /// Number of the round of the item that next() gave last: equal for the cores that share a
+  /// broadcast.
   [[nodiscard]] std::int64_t round() const { return round_ - 1; }
   /// Cores of the same row (column) of the core grid that have an item in that round.
   [[nodiscard]] int members(program::Multicast group) const;
@@ -88,7 +90,7 @@ class StaticItems {
   std::size_t part_ = 0;
   std::int64_t index_ = 0;  ///< round inside the part
   std::int64_t round_ = 0;
-  std::int64_t i_ = 0, j_ = 0;        ///< place of the last item in the (rows, columns) of its part
+  std::int64_t i_ = 0, j_ = 0;  ///< place of the last item in the (rows, columns) of its part
   std::int64_t rows_ = 1, columns_ = 1;
 };
 

@@ -15,22 +15,22 @@ struct KernelRun;
 struct Request {
   KernelRun* run = nullptr;
   const program::Region* region = nullptr;
-  std::int64_t row = 0, column = 0;       ///< first row; first byte column
-  std::int64_t rows = 0, row_bytes = 0;   ///< size of the window (the union of fused iterations)
-  std::int64_t address = 0;               ///< of its first byte
+  std::int64_t row = 0, column = 0;      ///< first row; first byte column
+  std::int64_t rows = 0, row_bytes = 0;  ///< size of the window (the union of fused iterations)
+  std::int64_t address = 0;              ///< of its first byte
   std::int64_t bytes = 0;
-  std::int64_t pieces = 1;                ///< fused iterations: the first is usable after 1/pieces
+  std::int64_t pieces = 1;  ///< fused iterations: the first is usable after 1/pieces
   bool write = false;
   bool broadcast = false;
-  Core* core = nullptr;                   ///< who asked (broadcast: the core that pays for the window)
+  Core* core = nullptr;  ///< who asked (broadcast: the core that pays for the window)
   std::uint32_t context = 0;
   int semaphore = -1;
   const program::Instruction* instruction = nullptr;
-  program::Env env{};                     ///< of the first iteration
-  std::int64_t slot = 0;                  ///< stage of the buffer
-  std::vector<Request*> receivers;        ///< broadcast: one request per receiving core
-  timing::Moment moment;                  ///< where it is in time
-  Time lead{0};                           ///< the first piece arrived this much before `moment`
+  program::Env env{};               ///< of the first iteration
+  std::int64_t slot = 0;            ///< stage of the buffer
+  std::vector<Request*> receivers;  ///< broadcast: one request per receiving core
+  timing::Moment moment;            ///< where it is in time
+  Time lead{0};                     ///< the first piece arrived this much before `moment`
   timing::Bound lead_bound = timing::Bound::kHbm;  ///< what that time was spent on
   // Private to the memory path:
   int stage = 0;

@@ -24,8 +24,9 @@ class Meaning {
   Meaning& operator=(const Meaning&) = delete;
   virtual ~Meaning() = default;
   /// Applies a load, store, matmul or vector instruction.
-  virtual void apply(const Place& place, const program::Kernel& kernel, const program::Instruction& instruction,
-                     const program::Env& env, const Slots& slots) = 0;
+  virtual void apply(const Place& place, const program::Kernel& kernel,
+                     const program::Instruction& instruction, const program::Env& env,
+                     const Slots& slots) = 0;
 };
 
 }  // namespace athena::exec

@@ -18,7 +18,9 @@ using workload::Op;
 using workload::OpKind;
 using workload::TensorId;
 
-std::int64_t last_dim(const workload::Tensor& tensor) { return tensor.dims[tensor.dims.rank - 1]; }
+std::int64_t last_dim(const workload::Tensor& tensor) {
+  return tensor.dims[tensor.dims.rank - 1];
+}
 
 /// One repetition of a block over a table of values.
 class Interpreter {
@@ -28,18 +30,38 @@ class Interpreter {
 
   void run(const Op& op) {
     switch (op.kind) {
-      case OpKind::kEmbedding: embedding(op); return;
-      case OpKind::kNorm: norm(op); return;
-      case OpKind::kGemm: gemm(op); return;
-      case OpKind::kRope: rope(op); return;
-      case OpKind::kKvWrite: kv_write(op); return;
-      case OpKind::kAttention: attention(op); return;
-      case OpKind::kActivation: activation(op); return;
-      case OpKind::kAdd: add(op); return;
-      case OpKind::kSampling: sampling(op); return;
-      default: break;
+      case OpKind::kEmbedding:
+        embedding(op);
+        return;
+      case OpKind::kNorm:
+        norm(op);
+        return;
+      case OpKind::kGemm:
+        gemm(op);
+        return;
+      case OpKind::kRope:
+        rope(op);
+        return;
+      case OpKind::kKvWrite:
+        kv_write(op);
+        return;
+      case OpKind::kAttention:
+        attention(op);
+        return;
+      case OpKind::kActivation:
+        activation(op);
+        return;
+      case OpKind::kAdd:
+        add(op);
+        return;
+      case OpKind::kSampling:
+        sampling(op);
+        return;
+      default:
+        break;
     }
-    throw InputError("--functional: operator '" + op.name + "' (" + std::string(workload::name(op.kind)) +
+    throw InputError("--functional: operator '" + op.name + "' (" +
+                     std::string(workload::name(op.kind)) +
                      ") has no reference to compare with; run without --functional.");
   }
 
@@ -56,9 +78,11 @@ class Interpreter {
     const std::vector<double>& table = at(op.inputs[1]);
     std::vector<double>& out = at(op.outputs[0]);
     const auto width = static_cast<std::size_t>(op.rows().width);
+    const std::vector<std::int64_t> position = positions(graph_.batch);
     for (std::size_t r = 0; r < static_cast<std::size_t>(op.rows().rows); ++r) {
-      const auto row = static_cast<std::size_t>(ids[r]);
-      std::copy_n(table.begin() + static_cast<std::ptrdiff_t>(row * width), width, out.begin() + static_cast<std::ptrdiff_t>(r * width));
+      const auto row = op.name == "position" ? static_cast<std::size_t>(position[r]) : static_cast<std::size_t>(ids[r]);
+      std::copy_n(table.begin() + static_cast<std::ptrdiff_t>(row * width), width,
+                  out.begin() + static_cast<std::ptrdiff_t>(r * width));
     }
   }
 
@@ -85,7 +109,8 @@ class Interpreter {
 
   void gemm(const Op& op) {
     const workload::GemmShape& s = op.gemm();
-    if (s.groups != 1) throw InputError("--functional has no reference for grouped products ('" + op.name + "').");
+    if (s.groups != 1)
+      throw InputError("--functional has no reference for grouped products ('" + op.name + "').");
     const std::vector<double>& a = at(op.inputs[0]);
     const std::vector<double>& b = at(op.inputs[1]);
     std::vector<double>& c = at(op.outputs[0]);
@@ -96,7 +121,8 @@ class Interpreter {
       for (std::size_t j = 0; j < n; ++j) {
         double sum = s.bias && op.inputs.size() > 2 ? at(op.inputs[2])[j] : 0.0;
         for (std::size_t d = 0; d < k; ++d) {
-          sum += (s.transpose_a ? a[d * m + i] : a[i * k + d]) * (s.transpose_b ? b[j * k + d] : b[d * n + j]);
+          sum += (s.transpose_a ? a[d * m + i] : a[i * k + d]) *
+                 (s.transpose_b ? b[j * k + d] : b[d * n + j]);
         }
         c[i * n + j] = sum;
       }
@@ -108,7 +134,8 @@ class Interpreter {
     std::vector<std::int64_t> result;
     for (const workload::Sequences& entry : batch) {
       for (std::int64_t s = 0; s < entry.count; ++s) {
-        for (std::int64_t t = 0; t < entry.q_len; ++t) result.push_back(entry.kv_len - entry.q_len + t);
+        for (std::int64_t t = 0; t < entry.q_len; ++t)
+          result.push_back(entry.kv_len - entry.q_len + t);
       }
     }
     return result;
@@ -133,7 +160,8 @@ class Interpreter {
       for (std::size_t h = 0; h < static_cast<std::size_t>(s.heads + s.kv_heads); ++h) {
         double* row = x.data() + r * width + h * head;
         for (std::size_t i = 0; i < half; ++i) {
-          const double angle = static_cast<double>(position[r]) / std::pow(10000.0, static_cast<double>(2 * i) / s.dim);
+          const double angle = static_cast<double>(position[r]) /
+                               std::pow(10000.0, static_cast<double>(2 * i) / s.dim);
           const double u = row[i];
           const double v = row[i + half];
           row[i] = u * std::cos(angle) - v * std::sin(angle);
@@ -159,7 +187,8 @@ class Interpreter {
         for (std::int64_t q = 0; q < s.batch[e].count; ++q, slot += capacity) {
           const auto first = static_cast<std::size_t>(s.batch[e].kv_len - s.batch[e].q_len);
           for (std::size_t t = 0; t < static_cast<std::size_t>(s.batch[e].q_len); ++t, ++row) {
-            for (std::size_t c = 0; c < part; ++c) out[(slot + first + t) * part + c] = rows[row * width + column + c];
+            for (std::size_t c = 0; c < part; ++c)
+              out[(slot + first + t) * part + c] = rows[row * width + column + c];
           }
         }
       }
@@ -180,10 +209,12 @@ class Interpreter {
     const auto heads = static_cast<std::size_t>(s.heads);
     const auto kv_heads = static_cast<std::size_t>(s.kv_heads);
     const auto key = [&](std::size_t slot, std::size_t head, std::size_t d) {
-      return cached ? keys[(slot * kv_heads + head) * qk + d] : keys[slot * width + (heads + head) * qk + d];
+      return cached ? keys[(slot * kv_heads + head) * qk + d]
+                    : keys[slot * width + (heads + head) * qk + d];
     };
     const auto value = [&](std::size_t slot, std::size_t head, std::size_t d) {
-      return cached ? values[(slot * kv_heads + head) * vd + d] : values[slot * width + (heads + kv_heads) * qk + head * vd + d];
+      return cached ? values[(slot * kv_heads + head) * vd + d]
+                    : values[slot * width + (heads + kv_heads) * qk + head * vd + d];
     };
     std::size_t row = 0;
     std::size_t slot = 0;
@@ -198,7 +229,8 @@ class Interpreter {
             double maximum = -std::numeric_limits<double>::infinity();
             for (std::size_t j = 0; j < weight.size(); ++j) {
               double dot = 0;
-              for (std::size_t d = 0; d < qk; ++d) dot += rows[row * width + h * qk + d] * key(slot + j, g, d);
+              for (std::size_t d = 0; d < qk; ++d)
+                dot += rows[row * width + h * qk + d] * key(slot + j, g, d);
               weight[j] = dot / std::sqrt(static_cast<double>(qk));
               maximum = std::max(maximum, weight[j]);
             }
@@ -206,7 +238,8 @@ class Interpreter {
             for (double& w : weight) sum += (w = std::exp(w - maximum));
             for (std::size_t d = 0; d < vd; ++d) {
               double result = 0;
-              for (std::size_t j = 0; j < weight.size(); ++j) result += weight[j] / sum * value(slot + j, g, d);
+              for (std::size_t j = 0; j < weight.size(); ++j)
+                result += weight[j] / sum * value(slot + j, g, d);
               out[(row * heads + h) * vd + d] = result;
             }
           }
@@ -219,9 +252,12 @@ class Interpreter {
   static double activate(workload::Activation fn, double x) {
     switch (fn) {
       case workload::Activation::kGelu:
-        return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
-      case workload::Activation::kSilu: return x / (1.0 + std::exp(-x));
-      case workload::Activation::kRelu: return std::max(0.0, x);
+        return 0.5 * x *
+               (1.0 + std::tanh(std::sqrt(2.0 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+      case workload::Activation::kSilu:
+        return x / (1.0 + std::exp(-x));
+      case workload::Activation::kRelu:
+        return std::max(0.0, x);
     }
     return x;
   }
@@ -252,7 +288,8 @@ class Interpreter {
     const auto width = static_cast<std::ptrdiff_t>(op.rows().width);
     for (std::ptrdiff_t r = 0; r < op.rows().rows; ++r) {
       const auto begin = x.begin() + r * width;
-      out[static_cast<std::size_t>(r)] = static_cast<double>(std::max_element(begin, begin + width) - begin);
+      out[static_cast<std::size_t>(r)] =
+          static_cast<double>(std::max_element(begin, begin + width) - begin);
     }
   }
 
@@ -268,7 +305,8 @@ Values random_inputs(const Graph& graph, std::int64_t vocab, std::uint64_t seed)
   Rng rng(seed);
   for (std::size_t i = 0; i < graph.tensors.size(); ++i) {
     const workload::Tensor& tensor = graph.tensors[i];
-    const bool given = tensor.role == workload::Role::kWeight || tensor.role == workload::Role::kInput ||
+    const bool given = tensor.role == workload::Role::kWeight ||
+                       tensor.role == workload::Role::kInput ||
                        tensor.role == workload::Role::kKvCache;
     if (!given) continue;
     const std::int64_t elements = tensor.dims.elements();
@@ -281,11 +319,14 @@ Values random_inputs(const Graph& graph, std::int64_t vocab, std::uint64_t seed)
       for (std::size_t e = 0; e < v.size(); ++e) {
         if (tensor.dtype == Dtype::kInt32) {
           const bool positions = tensor.name.find("position") != std::string::npos;
-          v[e] = positions ? static_cast<double>(e) : static_cast<double>(rng.below(static_cast<std::uint64_t>(std::max<std::int64_t>(1, vocab))));
+          v[e] = positions ? static_cast<double>(e)
+                           : static_cast<double>(rng.below(
+                                 static_cast<std::uint64_t>(std::max<std::int64_t>(1, vocab))));
           continue;
         }
         const bool weight = norm && tensor.name.find("bias") == std::string::npos;
-        v[e] = numerics::round_to(tensor.dtype, static_cast<float>((weight ? 1.0 : 0.0) + spread * rng.normal()));
+        v[e] = numerics::round_to(tensor.dtype,
+                                  static_cast<float>((weight ? 1.0 : 0.0) + spread * rng.normal()));
       }
     }
   }

@@ -15,10 +15,11 @@ using Values = std::map<std::pair<workload::TensorId, std::int64_t>, std::vector
 
 /// Random inputs for every tensor that a graph does not make itself, from a seed, rounded to their
 /// formats: weights N(0, 1/sqrt(fan-in)), norms near 1, token ids below `vocab`, positions, caches.
-[[nodiscard]] Values random_inputs(const workload::Graph& graph, std::int64_t vocab, std::uint64_t seed);
+[[nodiscard]] Values random_inputs(const workload::Graph& graph, std::int64_t vocab,
+                                   std::uint64_t seed);
 
-/// Runs every block and repetition; results are added to `values`. Throws InputError for an operator
-/// that has no reference.
+/// Runs every block and repetition; results are added to `values`. Throws InputError for an
+/// operator that has no reference.
 void run_reference(const workload::Graph& graph, Values& values);
 
 }  // namespace athena::exec

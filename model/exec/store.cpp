@@ -18,15 +18,17 @@ using program::Region;
 
 constexpr std::int64_t kLargest = std::int64_t{4} << 30;
 
-std::int64_t elements_in(std::int64_t bytes, Dtype type) { return bytes * 8 / storage_bits(type); }
+std::int64_t elements_in(std::int64_t bytes, Dtype type) {
+  return bytes * 8 / storage_bits(type);
+}
 
 }  // namespace
 
 NumberStore::NumberStore(const program::Program& program) : program_(program) {
   if (program.memory_bytes > kLargest) {
     throw InputError("--functional computes every number: '" + program.workload + "' needs " +
-                     binary(Bytes(program.memory_bytes)) + ", the limit is " + binary(Bytes(kLargest)) +
-                     "; take a smaller model or fewer --layers.");
+                     binary(Bytes(program.memory_bytes)) + ", the limit is " +
+                     binary(Bytes(kLargest)) + "; take a smaller model or fewer --layers.");
   }
   memory_.resize(static_cast<std::size_t>(program.memory_bytes));
   shared_.resize(static_cast<std::size_t>(program.shared_bytes));
@@ -47,8 +49,9 @@ std::vector<float> NumberStore::read(int index, std::int64_t repeat) const {
   const auto& bytes = region.space == mapping::Space::kShared ? shared_ : memory_;
   const auto begin = static_cast<std::size_t>(address(region, repeat, 0, 0));
   const auto size = static_cast<std::size_t>(region.rows * region.row_bytes);
-  return numerics::decode_array(region.dtype, std::span(bytes).subspan(begin, size),
-                                static_cast<std::size_t>(elements_in(region.rows * region.row_bytes, region.dtype)));
+  return numerics::decode_array(
+      region.dtype, std::span(bytes).subspan(begin, size),
+      static_cast<std::size_t>(elements_in(region.rows * region.row_bytes, region.dtype)));
 }
 
 void NumberStore::write(int index, std::span<const float> values, std::int64_t repeat) {
@@ -57,7 +60,8 @@ void NumberStore::write(int index, std::span<const float> values, std::int64_t r
   std::copy(bytes.begin(), bytes.end(), space(region).begin() + address(region, repeat, 0, 0));
 }
 
-NumberStore::Tile& NumberStore::tile(const Place& place, const Kernel& kernel, int buffer, std::int64_t slot) {
+NumberStore::Tile& NumberStore::tile(const Place& place, const Kernel& kernel, int buffer,
+                                     std::int64_t slot) {
   const program::Buffer& shape = kernel.buffers[static_cast<std::size_t>(buffer)];
   Tile& tile = tiles_[{place.core, place.context, buffer, slot}];
   const auto elements = static_cast<std::size_t>(elements_in(shape.stage_bytes, shape.dtype));
@@ -67,24 +71,34 @@ NumberStore::Tile& NumberStore::tile(const Place& place, const Kernel& kernel, i
   return tile;
 }
 
-void NumberStore::apply(const Place& place, const Kernel& kernel, const Instruction& i, const Env& env,
-                        const Slots& slots) {
+void NumberStore::apply(const Place& place, const Kernel& kernel, const Instruction& i,
+                        const Env& env, const Slots& slots) {
   switch (i.op) {
-    case Opcode::kLoad: load(place, kernel, i, env, slots); return;
-    case Opcode::kStore: store(place, kernel, i, env, slots); return;
-    case Opcode::kMatmul: multiply(place, kernel, i, env, slots); return;
-    case Opcode::kVector: vector(place, kernel, i, env, slots); return;
-    default: return;
+    case Opcode::kLoad:
+      load(place, kernel, i, env, slots);
+      return;
+    case Opcode::kStore:
+      store(place, kernel, i, env, slots);
+      return;
+    case Opcode::kMatmul:
+      multiply(place, kernel, i, env, slots);
+      return;
+    case Opcode::kVector:
+      vector(place, kernel, i, env, slots);
+      return;
+    default:
+      return;
   }
 }
 
-void NumberStore::load(const Place& place, const Kernel& kernel, const Instruction& i, const Env& env,
-                       const Slots& slots) {
+void NumberStore::load(const Place& place, const Kernel& kernel, const Instruction& i,
+                       const Env& env, const Slots& slots) {
   const Region& region = program_.regions[static_cast<std::size_t>(i.window.region)];
   Tile& target = tile(place, kernel, i.a.buffer, slots[0]);
   const std::int64_t row = i.window.row.at(env);
   const std::int64_t column = i.window.col.at(env);
-  const std::int64_t rows = std::min(i.window.rows.at(env), i.window.gather >= 0 ? region.rows : region.rows - row);
+  const std::int64_t rows =
+      std::min(i.window.rows.at(env), i.window.gather >= 0 ? region.rows : region.rows - row);
   const std::int64_t bytes = std::min(i.window.bytes.at(env), region.row_bytes - column);
   const std::int64_t count = elements_in(bytes, region.dtype);
   const std::int64_t first = elements_in(i.a.column, target.dtype);
@@ -92,16 +106,20 @@ void NumberStore::load(const Place& place, const Kernel& kernel, const Instructi
   if (i.window.gather >= 0) rows_from = read(i.window.gather, place.repeat);
   for (std::int64_t r = 0; r < rows; ++r) {
     const std::int64_t from =
-        i.window.gather >= 0 ? static_cast<std::int64_t>(rows_from[static_cast<std::size_t>(row + r)]) : row + r;
+        i.window.gather >= 0
+            ? static_cast<std::int64_t>(rows_from[static_cast<std::size_t>(row + r)])
+            : row + r;
     const auto begin = static_cast<std::size_t>(address(region, place.repeat, from, column));
     const std::vector<float> values = numerics::decode_array(
-        region.dtype, std::span(space(region)).subspan(begin, static_cast<std::size_t>(bytes)), static_cast<std::size_t>(count));
-    std::copy(values.begin(), values.end(), target.values.begin() + first + r * i.row_factor * target.pitch);
+        region.dtype, std::span(space(region)).subspan(begin, static_cast<std::size_t>(bytes)),
+        static_cast<std::size_t>(count));
+    std::copy(values.begin(), values.end(),
+              target.values.begin() + first + r * i.row_factor * target.pitch);
   }
 }
 
-void NumberStore::store(const Place& place, const Kernel& kernel, const Instruction& i, const Env& env,
-                        const Slots& slots) {
+void NumberStore::store(const Place& place, const Kernel& kernel, const Instruction& i,
+                        const Env& env, const Slots& slots) {
   const Region& region = program_.regions[static_cast<std::size_t>(i.window.region)];
   Tile& source = tile(place, kernel, i.a.buffer, slots[0]);
   const std::int64_t row = i.window.row.at(env);
@@ -114,12 +132,13 @@ void NumberStore::store(const Place& place, const Kernel& kernel, const Instruct
     const float* begin = source.values.data() + first + r * i.row_factor * source.pitch;
     const std::vector<std::uint8_t> encoded =
         numerics::encode_array(region.dtype, std::span(begin, static_cast<std::size_t>(count)));
-    std::copy(encoded.begin(), encoded.end(), space(region).begin() + address(region, place.repeat, row + r, column));
+    std::copy(encoded.begin(), encoded.end(),
+              space(region).begin() + address(region, place.repeat, row + r, column));
   }
 }
 
-void NumberStore::multiply(const Place& place, const Kernel& kernel, const Instruction& i, const Env& env,
-                           const Slots& slots) {
+void NumberStore::multiply(const Place& place, const Kernel& kernel, const Instruction& i,
+                           const Env& env, const Slots& slots) {
   Tile& a = tile(place, kernel, i.a.buffer, slots[0]);
   Tile& b = tile(place, kernel, i.b.buffer, slots[1]);
   Tile& c = tile(place, kernel, i.c.buffer, slots[2]);
@@ -140,8 +159,8 @@ void NumberStore::multiply(const Place& place, const Kernel& kernel, const Instr
   }
 }
 
-void NumberStore::vector(const Place& place, const Kernel& kernel, const Instruction& i, const Env& env,
-                         const Slots& slots) {
+void NumberStore::vector(const Place& place, const Kernel& kernel, const Instruction& i,
+                         const Env& env, const Slots& slots) {
   if (i.fn == timing::VectorFn::kDotProducts) {
     multiply(place, kernel, i, env, slots);
     return;
@@ -165,10 +184,12 @@ void NumberStore::vector(const Place& place, const Kernel& kernel, const Instruc
   call.row_factor = i.row_factor;
   call.causal = i.causal;
   call.fresh = i.fresh.at(env) == 0;
-  call.part_rows = call.extra > 0 && i.a.buffer >= 0
-                       ? elements_in(kernel.buffers[static_cast<std::size_t>(i.a.buffer)].stage_bytes, call.a.dtype) /
-                             std::max<std::int64_t>(1, call.a.pitch) / std::max<std::int64_t>(1, call.extra)
-                       : 0;
+  call.part_rows =
+      call.extra > 0 && i.a.buffer >= 0
+          ? elements_in(kernel.buffers[static_cast<std::size_t>(i.a.buffer)].stage_bytes,
+                        call.a.dtype) /
+                std::max<std::int64_t>(1, call.a.pitch) / std::max<std::int64_t>(1, call.extra)
+          : 0;
   run_vector(i.fn, call);
 }
 

@@ -18,8 +18,9 @@ class NumberStore : public Meaning {
   /// Throws InputError when the program's memory is too large to compute on this machine.
   explicit NumberStore(const program::Program& program);
 
-  void apply(const Place& place, const program::Kernel& kernel, const program::Instruction& instruction,
-             const program::Env& env, const Slots& slots) override;
+  void apply(const Place& place, const program::Kernel& kernel,
+             const program::Instruction& instruction, const program::Env& env,
+             const Slots& slots) override;
 
   /// Elements of one copy of a region, row by row.
   [[nodiscard]] std::vector<float> read(int region, std::int64_t repeat = 0) const;
@@ -34,17 +35,17 @@ class NumberStore : public Meaning {
     [[nodiscard]] float* row(std::int64_t r) { return values.data() + r * pitch; }
   };
   Tile& tile(const Place& place, const program::Kernel& kernel, int buffer, std::int64_t slot);
-  [[nodiscard]] std::int64_t address(const program::Region& region, std::int64_t repeat, std::int64_t row,
-                                     std::int64_t column) const;
+  [[nodiscard]] std::int64_t address(const program::Region& region, std::int64_t repeat,
+                                     std::int64_t row, std::int64_t column) const;
   std::vector<std::uint8_t>& space(const program::Region& region);
-  void load(const Place& place, const program::Kernel& kernel, const program::Instruction& i, const program::Env& env,
-            const Slots& slots);
-  void store(const Place& place, const program::Kernel& kernel, const program::Instruction& i, const program::Env& env,
-             const Slots& slots);
+  void load(const Place& place, const program::Kernel& kernel, const program::Instruction& i,
+            const program::Env& env, const Slots& slots);
+  void store(const Place& place, const program::Kernel& kernel, const program::Instruction& i,
+             const program::Env& env, const Slots& slots);
   void multiply(const Place& place, const program::Kernel& kernel, const program::Instruction& i,
                 const program::Env& env, const Slots& slots);
-  void vector(const Place& place, const program::Kernel& kernel, const program::Instruction& i, const program::Env& env,
-              const Slots& slots);
+  void vector(const Place& place, const program::Kernel& kernel, const program::Instruction& i,
+              const program::Env& env, const Slots& slots);
 
   const program::Program& program_;
   std::vector<std::uint8_t> memory_, shared_;

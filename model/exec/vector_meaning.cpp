@@ -15,8 +15,12 @@ namespace {
 
 using timing::VectorFn;
 
-float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
-float silu(float x) { return x * sigmoid(x); }
+float sigmoid(float x) {
+  return 1.0F / (1.0F + std::exp(-x));
+}
+float silu(float x) {
+  return x * sigmoid(x);
+}
 /// The tanh form of Hendrycks and Gimpel (2016), as GPT-2 has it.
 float gelu(float x) {
   const float inner = std::sqrt(2.0F / std::numbers::pi_v<float>) * (x + 0.044715F * x * x * x);
@@ -65,14 +69,16 @@ void rope(const VectorCall& call) {
     for (std::int64_t h = 0; h < heads; ++h) {
       float* x = call.a.row(r) + h * call.row_factor;
       for (std::int64_t i = 0; i < dim / 2; ++i) {
-        const double angle = static_cast<double>(call.position + r) *
-                             std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(dim));
+        const double angle =
+            static_cast<double>(call.position + r) *
+            std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(dim));
         const double cosine = std::cos(angle);
         const double sine = std::sin(angle);
         const double u = x[i];
         const double v = x[i + dim / 2];
         x[i] = numerics::round_to(call.a.dtype, static_cast<float>(u * cosine - v * sine));
-        x[i + dim / 2] = numerics::round_to(call.a.dtype, static_cast<float>(u * sine + v * cosine));
+        x[i + dim / 2] =
+            numerics::round_to(call.a.dtype, static_cast<float>(u * sine + v * cosine));
       }
     }
   }
@@ -124,7 +130,9 @@ void attention_combine(const VectorCall& call) {
   const std::int64_t heads = call.cols / dim;
   for (std::int64_t r = 0; r < call.rows; ++r) {
     for (std::int64_t h = 0; h < heads; ++h) {
-      const auto part = [&](std::int64_t p) { return call.a.row(p * call.part_rows + r) + h * (dim + 2); };
+      const auto part = [&](std::int64_t p) {
+        return call.a.row(p * call.part_rows + r) + h * (dim + 2);
+      };
       float maximum = -std::numeric_limits<float>::infinity();
       for (std::int64_t p = 0; p < call.extra; ++p) {
         if (part(p)[dim + 1] > 0.0F) maximum = std::max(maximum, part(p)[dim]);
@@ -135,9 +143,11 @@ void attention_combine(const VectorCall& call) {
         if (part(p)[dim + 1] <= 0.0F) continue;  // a split that saw no key
         const float weight = std::exp(part(p)[dim] - maximum);
         sum += weight * part(p)[dim + 1];
-        for (std::int64_t c = 0; c < dim; ++c) values[static_cast<std::size_t>(c)] += weight * part(p)[c];
+        for (std::int64_t c = 0; c < dim; ++c)
+          values[static_cast<std::size_t>(c)] += weight * part(p)[c];
       }
-      for (std::int64_t c = 0; c < dim; ++c) put(call, r, h * dim + c, values[static_cast<std::size_t>(c)] / sum);
+      for (std::int64_t c = 0; c < dim; ++c)
+        put(call, r, h * dim + c, values[static_cast<std::size_t>(c)] / sum);
     }
   }
 }
@@ -171,27 +181,68 @@ void argmax(const VectorCall& call) {
 
 void run_vector(VectorFn fn, const VectorCall& call) {
   switch (fn) {
-    case VectorFn::kConvert: each(call, [&](auto r, auto c) { return call.a.row(r)[c]; }); return;
-    case VectorFn::kAdd: each(call, [&](auto r, auto c) { return call.a.row(r)[c] + call.b.row(r)[c]; }); return;
-    case VectorFn::kAddRow: each(call, [&](auto r, auto c) { return call.a.row(r)[c] + call.b.values[c]; }); return;
-    case VectorFn::kMul: each(call, [&](auto r, auto c) { return call.a.row(r)[c] * call.b.row(r)[c]; }); return;
-    case VectorFn::kSigmoidMul: each(call, [&](auto r, auto c) { return call.a.row(r)[c] * sigmoid(call.b.row(r)[c]); }); return;
-    case VectorFn::kGelu: each(call, [&](auto r, auto c) { return gelu(call.a.row(r)[c]); }); return;
-    case VectorFn::kSilu: each(call, [&](auto r, auto c) { return silu(call.a.row(r)[c]); }); return;
-    case VectorFn::kRelu: each(call, [&](auto r, auto c) { return std::max(0.0F, call.a.row(r)[c]); }); return;
-    case VectorFn::kSiluMul: each(call, [&](auto r, auto c) { return silu(call.a.row(r)[c]) * second(call, r, c); }); return;
-    case VectorFn::kGeluMul: each(call, [&](auto r, auto c) { return gelu(call.a.row(r)[c]) * second(call, r, c); }); return;
-    case VectorFn::kRmsNorm: norm(call, false); return;
-    case VectorFn::kLayerNorm: norm(call, true); return;
-    case VectorFn::kRope: rope(call); return;
-    case VectorFn::kSoftmaxOnline: softmax_online(call); return;
-    case VectorFn::kScale: rescale(call); return;
-    case VectorFn::kSoftmaxFinish: softmax_finish(call); return;
-    case VectorFn::kAttentionCombine: attention_combine(call); return;
-    case VectorFn::kSumParts: sum_parts(call); return;
-    case VectorFn::kSoftmax: softmax(call); return;
-    case VectorFn::kArgmax: argmax(call); return;
-    default: break;
+    case VectorFn::kConvert:
+      each(call, [&](auto r, auto c) { return call.a.row(r)[c]; });
+      return;
+    case VectorFn::kAdd:
+      each(call, [&](auto r, auto c) { return call.a.row(r)[c] + call.b.row(r)[c]; });
+      return;
+    case VectorFn::kAddRow:
+      each(call, [&](auto r, auto c) { return call.a.row(r)[c] + call.b.values[c]; });
+      return;
+    case VectorFn::kMul:
+      each(call, [&](auto r, auto c) { return call.a.row(r)[c] * call.b.row(r)[c]; });
+      return;
+    case VectorFn::kSigmoidMul:
+      each(call, [&](auto r, auto c) { return call.a.row(r)[c] * sigmoid(call.b.row(r)[c]); });
+      return;
+    case VectorFn::kGelu:
+      each(call, [&](auto r, auto c) { return gelu(call.a.row(r)[c]); });
+      return;
+    case VectorFn::kSilu:
+      each(call, [&](auto r, auto c) { return silu(call.a.row(r)[c]); });
+      return;
+    case VectorFn::kRelu:
+      each(call, [&](auto r, auto c) { return std::max(0.0F, call.a.row(r)[c]); });
+      return;
+    case VectorFn::kSiluMul:
+      each(call, [&](auto r, auto c) { return silu(call.a.row(r)[c]) * second(call, r, c); });
+      return;
+    case VectorFn::kGeluMul:
+      each(call, [&](auto r, auto c) { return gelu(call.a.row(r)[c]) * second(call, r, c); });
+      return;
+    case VectorFn::kRmsNorm:
+      norm(call, false);
+      return;
+    case VectorFn::kLayerNorm:
+      norm(call, true);
+      return;
+    case VectorFn::kRope:
+      rope(call);
+      return;
+    case VectorFn::kSoftmaxOnline:
+      softmax_online(call);
+      return;
+    case VectorFn::kScale:
+      rescale(call);
+      return;
+    case VectorFn::kSoftmaxFinish:
+      softmax_finish(call);
+      return;
+    case VectorFn::kAttentionCombine:
+      attention_combine(call);
+      return;
+    case VectorFn::kSumParts:
+      sum_parts(call);
+      return;
+    case VectorFn::kSoftmax:
+      softmax(call);
+      return;
+    case VectorFn::kArgmax:
+      argmax(call);
+      return;
+    default:
+      break;
   }
   throw InputError("--functional: the vector function '" + std::string(timing::name(fn)) +
                    "' is timed but computes no numbers; run without --functional.");

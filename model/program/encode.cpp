@@ -16,7 +16,8 @@ constexpr std::size_t kHashDigits = 32;
 Json to(const Affine& a) {
   if (a.terms.empty()) return a.base;
   Json list = Json::array({a.base});
-  for (const Affine::Term& t : a.terms) list.push_back({static_cast<int>(t.var), t.scale, static_cast<int>(t.times)});
+  for (const Affine::Term& t : a.terms)
+    list.push_back({static_cast<int>(t.var), t.scale, static_cast<int>(t.times)});
   return list;
 }
 void from(const Json& j, Affine& a) {
@@ -26,11 +27,14 @@ void from(const Json& j, Affine& a) {
   }
   a = Affine(j.at(0).get<std::int64_t>());
   for (std::size_t i = 1; i < j.size(); ++i) {
-    a.terms.push_back({static_cast<Var>(j[i].at(0).get<int>()), j[i].at(1).get<std::int64_t>(), static_cast<Var>(j[i].at(2).get<int>())});
+    a.terms.push_back({static_cast<Var>(j[i].at(0).get<int>()), j[i].at(1).get<std::int64_t>(),
+                       static_cast<Var>(j[i].at(2).get<int>())});
   }
 }
 
-Json to(const Count& c) { return Json::array({to(c.value), c.divisor, c.low, c.high, to(c.cap)}); }
+Json to(const Count& c) {
+  return Json::array({to(c.value), c.divisor, c.low, c.high, to(c.cap)});
+}
 void from(const Json& j, Count& c) {
   from(j.at(0), c.value);
   c.divisor = j.at(1).get<std::int64_t>();
@@ -39,14 +43,18 @@ void from(const Json& j, Count& c) {
   from(j.at(4), c.cap);
 }
 
-Json to(const Operand& o) { return Json::array({o.buffer, o.release, o.column}); }
+Json to(const Operand& o) {
+  return Json::array({o.buffer, o.release, o.column});
+}
 void from(const Json& j, Operand& o) {
   o.buffer = j.at(0).get<int>();
   o.release = j.at(1).get<bool>();
   o.column = j.at(2).get<std::int64_t>();
 }
 
-Json to(const Window& w) { return Json::array({w.region, to(w.row), to(w.col), to(w.rows), to(w.bytes), w.gather}); }
+Json to(const Window& w) {
+  return Json::array({w.region, to(w.row), to(w.col), to(w.rows), to(w.bytes), w.gather});
+}
 void from(const Json& j, Window& w) {
   w.region = j.at(0).get<int>();
   from(j.at(1), w.row);
@@ -57,10 +65,30 @@ void from(const Json& j, Window& w) {
 }
 
 Json to(const Instruction& i) {
-  return Json::array({static_cast<int>(i.op), to(i.window), static_cast<int>(i.multicast), i.semaphore, i.count, to(i.m),
-                      to(i.n), to(i.k), i.row_factor, to(i.a), to(i.b), to(i.c), to(i.d), i.transpose_a, i.transpose_b,
-                      to(i.fresh), static_cast<int>(i.fn), i.scalar, to(i.position), to(i.limit), i.causal,
-                      static_cast<int>(i.dtype), static_cast<int>(i.loop), i.fuse});
+  return Json::array({static_cast<int>(i.op),
+                      to(i.window),
+                      static_cast<int>(i.multicast),
+                      i.semaphore,
+                      i.count,
+                      to(i.m),
+                      to(i.n),
+                      to(i.k),
+                      i.row_factor,
+                      to(i.a),
+                      to(i.b),
+                      to(i.c),
+                      to(i.d),
+                      i.transpose_a,
+                      i.transpose_b,
+                      to(i.fresh),
+                      static_cast<int>(i.fn),
+                      i.scalar,
+                      to(i.position),
+                      to(i.limit),
+                      i.causal,
+                      static_cast<int>(i.dtype),
+                      static_cast<int>(i.loop),
+                      i.fuse});
 }
 void from(const Json& j, Instruction& i) {
   i.op = static_cast<Opcode>(j.at(0).get<int>());
@@ -99,7 +127,8 @@ Json to(const Kernel& k) {
   j["grid"] = {k.core_rows, k.core_cols, k.flat};
   j["footprint"] = {k.scratch_bytes, k.register_bytes, k.resident};
   for (const Buffer& b : k.buffers) {
-    j["buffers"].push_back({b.name, b.offset, b.stage_bytes, b.stages, b.pitch, static_cast<int>(b.dtype), b.in_registers});
+    j["buffers"].push_back({b.name, b.offset, b.stage_bytes, b.stages, b.pitch,
+                            static_cast<int>(b.dtype), b.in_registers});
   }
   for (const Semaphore& s : k.semaphores) j["semaphores"].push_back({s.name, s.initial});
   for (const auto& stream : k.streams) {
@@ -107,7 +136,8 @@ Json to(const Kernel& k) {
     for (const Instruction& i : stream) list.push_back(to(i));
     j["streams"].push_back(list);
   }
-  j["transfer"] = {k.transfer.kind, k.transfer.bytes, k.transfer.ranks, k.transfer.stride, k.transfer.region};
+  j["transfer"] = {k.transfer.kind, k.transfer.bytes, k.transfer.ranks, k.transfer.stride,
+                   k.transfer.region};
   j["depends"] = k.depends;
   j["flops"] = k.flops;
   j["host_seconds"] = k.host_seconds;
@@ -132,8 +162,9 @@ void from(const Json& j, Kernel& k) {
   k.register_bytes = j.at("footprint").at(1).get<std::int64_t>();
   k.resident = j.at("footprint").at(2).get<std::int64_t>();
   for (const Json& b : j.value("buffers", Json::array())) {
-    k.buffers.push_back({b.at(0).get<std::string>(), b.at(1).get<std::int64_t>(), b.at(2).get<std::int64_t>(),
-                         b.at(3).get<std::int64_t>(), b.at(4).get<std::int64_t>(), static_cast<Dtype>(b.at(5).get<int>()),
+    k.buffers.push_back({b.at(0).get<std::string>(), b.at(1).get<std::int64_t>(),
+                         b.at(2).get<std::int64_t>(), b.at(3).get<std::int64_t>(),
+                         b.at(4).get<std::int64_t>(), static_cast<Dtype>(b.at(5).get<int>()),
                          b.at(6).get<bool>()});
   }
   for (const Json& s : j.value("semaphores", Json::array())) {
@@ -146,15 +177,17 @@ void from(const Json& j, Kernel& k) {
     }
   }
   const Json& t = j.at("transfer");
-  k.transfer = {t.at(0).get<std::string>(), t.at(1).get<std::int64_t>(), t.at(2).get<int>(), t.at(3).get<int>(), t.at(4).get<int>()};
+  k.transfer = {t.at(0).get<std::string>(), t.at(1).get<std::int64_t>(), t.at(2).get<int>(),
+                t.at(3).get<int>(), t.at(4).get<int>()};
   j.at("depends").get_to(k.depends);
   j.at("flops").get_to(k.flops);
   j.at("host_seconds").get_to(k.host_seconds);
 }
 
 Json to(const Region& r) {
-  return Json::array({r.name, static_cast<int>(r.space), static_cast<int>(r.role), static_cast<int>(r.dtype), r.address, r.rows,
-                      r.row_bytes, r.pitch, r.repeat_stride, r.repeats});
+  return Json::array({r.name, static_cast<int>(r.space), static_cast<int>(r.role),
+                      static_cast<int>(r.dtype), r.address, r.rows, r.row_bytes, r.pitch,
+                      r.repeat_stride, r.repeats, r.tiled});
 }
 void from(const Json& j, Region& r) {
   r.name = j.at(0).get<std::string>();
@@ -167,6 +200,7 @@ void from(const Json& j, Region& r) {
   r.pitch = j.at(7).get<std::int64_t>();
   r.repeat_stride = j.at(8).get<std::int64_t>();
   r.repeats = j.at(9).get<std::int64_t>();
+  r.tiled = j.at(10).get<bool>();
 }
 
 }  // namespace
@@ -195,13 +229,17 @@ std::string encode(const Program& program) {
 
 Program decode(std::string_view bytes, const std::string& name) {
   if (bytes.substr(0, kMagic.size()) != kMagic) {
-    throw InputError("'" + name + "' is not a compiled program; make one with 'athena compile MODEL --on CHIP -o FILE'.");
+    throw InputError(
+        "'" + name +
+        "' is not a compiled program; make one with 'athena compile MODEL --on CHIP -o FILE'.");
   }
   bytes.remove_prefix(kMagic.size());
   const std::string_view hash = bytes.substr(0, std::min(kHashDigits, bytes.size()));
   bytes.remove_prefix(hash.size());
   if (content_hash(bytes) != hash) {
-    throw InputError("the program '" + name + "' is truncated or damaged (its content does not match its hash); compile it again.");
+    throw InputError(
+        "the program '" + name +
+        "' is truncated or damaged (its content does not match its hash); compile it again.");
   }
   const Json j = Json::from_cbor(bytes);
   Program program;

@@ -9,8 +9,8 @@ namespace athena::program {
 
 /// Magic, format version, content (CBOR). The same program gives the same bytes.
 [[nodiscard]] std::string encode(const Program& program);
-/// Inverse of encode(). `name` is used in errors. Throws InputError for a file that is no program, is
-/// truncated or damaged, or has another format version.
+/// Inverse of encode(). `name` is used in errors. Throws InputError for a file that is no program,
+/// is truncated or damaged, or has another format version.
 [[nodiscard]] Program decode(std::string_view bytes, const std::string& name);
 
 }  // namespace athena::program

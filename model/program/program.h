@@ -133,6 +133,9 @@ struct Region {
   std::int64_t repeat_stride =
       0;  ///< bytes between the copies that successive repeats of a block use
   std::int64_t repeats = 1;
+  /// Stored tile by tile in the order in which its kernel reads them, so that a window is one burst.
+  /// Rows and columns keep their meaning; only the physical order of the bytes differs.
+  bool tiled = false;
   [[nodiscard]] std::int64_t span() const { return rows > 0 ? (rows - 1) * pitch + row_bytes : 0; }
   [[nodiscard]] std::int64_t end() const {
     return address + (repeats - 1) * repeat_stride + span();
@@ -248,8 +251,8 @@ struct Kernel {
   Order order;
   std::int64_t core_rows =
       1;  ///< static binding: cores form core_rows x core_cols; item (i, j) runs on
-  std::int64_t core_cols = 1;       ///< core (i mod core_rows, j mod core_cols)
-  bool flat = false;               ///< static binding: items are dealt to the cores one by one instead
+  std::int64_t core_cols = 1;  ///< core (i mod core_rows, j mod core_cols)
+  bool flat = false;           ///< static binding: items are dealt to the cores one by one instead
   std::int64_t scratch_bytes = 0;   ///< of one item
   std::int64_t register_bytes = 0;  ///< of one item
   std::int64_t resident = 1;        ///< items that share a core

@@ -7,6 +7,7 @@
 /// path, and the shares add to the run time exactly, because both are integer femtoseconds.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -38,6 +39,14 @@ class PathShares {
   friend PathShares operator-(PathShares a, const PathShares& b) {
     for (std::size_t i = 0; i < kBounds; ++i) a.time_[i] -= b.time_[i];
     return a;
+  }
+  /// All parts times a factor, each rounded to a femtosecond.
+  [[nodiscard]] PathShares scaled(double factor) const {
+    PathShares result;
+    for (std::size_t i = 0; i < kBounds; ++i) {
+      result.time_[i] = static_cast<std::int64_t>(std::llround(static_cast<double>(time_[i]) * factor));
+    }
+    return result;
   }
   /// All parts times an integer (repeated identical stretches).
   [[nodiscard]] PathShares times(std::int64_t factor) const {

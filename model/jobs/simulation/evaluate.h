@@ -16,9 +16,9 @@ namespace athena::jobs {
 
 /// A part of a run that users see on its own.
 struct PhaseResult {
-  std::string name;      ///< prefill, decode, train, ...
+  std::string name;  ///< prefill, decode, train, ...
   StepResult step;
-  double tokens = 0;     ///< that the phase processes or makes, over all chips
+  double tokens = 0;  ///< that the phase processes or makes, over all chips
   double steps = 1;
 };
 
@@ -29,16 +29,17 @@ struct PointResult {
   std::string phase;
   int chips = 1;
   double seconds = 0;
-  double tokens = 0;              ///< made (decode, generate) or processed (prefill, train)
+  double tokens = 0;  ///< made (decode, generate) or processed (prefill, train)
   std::vector<PhaseResult> phases;
   StepResult total;
-  double model_flops = 0;         ///< matrix work of the model on all chips
-  double peak_flops = 0;          ///< of one chip in the run's format
-  double bubble = 0;              ///< training: idle share of the pipeline
+  double model_flops = 0;             ///< matrix work of the model on all chips
+  double peak_flops = 0;              ///< of one chip in the run's format
+  double bubble = 0;                  ///< training: idle share of the pipeline
   nlohmann::ordered_json functional;  ///< null unless asked for
 };
 
-/// Simulates points on one chip configuration. In the transaction tier a process can hold one of them.
+/// Simulates points on one chip configuration. In the transaction tier a process can hold one of
+/// them.
 class PointRunner {
  public:
   explicit PointRunner(const PointSpec& spec);
@@ -61,15 +62,15 @@ struct Workload {
   workload::PhaseSpec phase;
   std::string phase_name;
   std::int64_t batch = 1, input = 0, output = 0;
-  workload::Graph graph;           ///< of the (first) phase; empty for training
-  std::string text;                ///< canonical: hashed into the point's key
+  workload::Graph graph;  ///< of the (first) phase; empty for training
+  std::string text;       ///< canonical: hashed into the point's key
 };
 [[nodiscard]] Workload resolve_workload(const PointSpec& spec, const Machine& machine);
 
-/// The result as `athena run --json` prints it, without vs, ratio and host. `details` adds the table
-/// of kernels.
-[[nodiscard]] nlohmann::ordered_json to_json(const PointResult& result, const PointSpec& spec, const Machine& machine,
-                                             bool details);
+/// The result as `athena run --json` prints it, without vs, ratio and host. `details` adds the
+/// table of kernels.
+[[nodiscard]] nlohmann::ordered_json to_json(const PointResult& result, const PointSpec& spec,
+                                             const Machine& machine, bool details);
 
 /// The simulator as jobs::Evaluator.
 [[nodiscard]] std::unique_ptr<Evaluator> make_simulation_evaluator(bool details);

@@ -23,12 +23,16 @@ workload::TensorId compared(const workload::Graph& graph) {
 
 }  // namespace
 
-nlohmann::ordered_json run_functional(StepRunner& runner, const Workload& work, const PointSpec& spec) {
+nlohmann::ordered_json run_functional(StepRunner& runner, const Workload& work,
+                                      const PointSpec& spec) {
   if (spec.fidelity == "analytic") {
-    throw InputError("--functional executes the program: it needs --fidelity transaction, not analytic.");
+    throw InputError(
+        "--functional executes the program: it needs --fidelity transaction, not analytic.");
   }
-  if (work.phase.parallel.world() > 1) throw InputError("--functional computes on one chip; leave --tp, --pp, --dp and --cp away.");
-  if (work.graph.blocks.empty()) throw InputError("--functional computes prefill and decode, not training.");
+  if (work.phase.parallel.world() > 1)
+    throw InputError("--functional computes on one chip; leave --tp, --pp, --dp and --cp away.");
+  if (work.graph.blocks.empty())
+    throw InputError("--functional computes prefill and decode, not training.");
   const std::int64_t vocab = work.has_model ? work.model.vocab : 1;
   const compiler::Compiled compiled = runner.compile(work.graph, true);
   const exec::Values inputs = exec::random_inputs(work.graph, vocab, spec.seed);

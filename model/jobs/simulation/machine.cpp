@@ -11,7 +11,9 @@
 namespace athena::jobs {
 namespace {
 
-bool starts_with(const std::string& text, const std::string& prefix) { return text.rfind(prefix, 0) == 0; }
+bool starts_with(const std::string& text, const std::string& prefix) {
+  return text.rfind(prefix, 0) == 0;
+}
 
 /// The overrides that belong to one document, without its prefix.
 std::vector<std::string> sets_of(const PointSpec& spec, const std::string& document, bool is_root) {
@@ -21,8 +23,8 @@ std::vector<std::string> sets_of(const PointSpec& spec, const std::string& docum
       result.push_back(set.substr(document.size() + 1));
       continue;
     }
-    const bool elsewhere = starts_with(set, "chip.") || starts_with(set, "system.") || starts_with(set, "stack.") ||
-                           starts_with(set, "cost.");
+    const bool elsewhere = starts_with(set, "chip.") || starts_with(set, "system.") ||
+                           starts_with(set, "stack.") || starts_with(set, "cost.");
     if (is_root && !elsewhere) result.push_back(set);
   }
   return result;
@@ -47,24 +49,29 @@ bool is_system(const std::string& name) {
   std::vector<std::string> names = config::list_documents("chips");
   const std::vector<std::string> systems = config::list_documents("systems");
   names.insert(names.end(), systems.begin(), systems.end());
-  throw InputError("there is no chip or system '" + name + "' in configs/chips or configs/systems." +
-                   did_you_mean(name, names));
+  throw InputError("there is no chip or system '" + name +
+                   "' in configs/chips or configs/systems." + did_you_mean(name, names));
 }
 
 void check_size(const Machine& machine, std::int64_t chips, const std::string& on) {
   if (chips <= 1) return;
   if (!machine.system) {
-    throw InputError("'" + on + "' is a single chip without a default system; name a system of configs/systems with --on.");
+    throw InputError(
+        "'" + on +
+        "' is a single chip without a default system; name a system of configs/systems with --on.");
   }
   if (chips > machine.system->chips()) {
-    throw InputError("the parallelism needs " + std::to_string(chips) + " chips, but '" + machine.system->name + "' has " +
-                     std::to_string(machine.system->chips()) + "; give --nodes or a smaller --tp, --pp, --dp, --cp.");
+    throw InputError("the parallelism needs " + std::to_string(chips) + " chips, but '" +
+                     machine.system->name + "' has " + std::to_string(machine.system->chips()) +
+                     "; give --nodes or a smaller --tp, --pp, --dp, --cp.");
   }
 }
 
 }  // namespace
 
-std::string Machine::chip_hash() const { return content_hash(chip_text); }
+std::string Machine::chip_hash() const {
+  return content_hash(chip_text);
+}
 
 SquareMm Machine::silicon() const {
   const double area = chip.technology.die_area.value() * std::max(1, chip.technology.dies);
@@ -76,10 +83,12 @@ Machine resolve_machine(const PointSpec& spec) {
   Machine machine;
   const bool system = is_system(spec.on);
   const auto at_least_one = [](std::int64_t n) { return std::max<std::int64_t>(1, n); };
-  const std::int64_t chips = at_least_one(spec.tp) * at_least_one(spec.pp) * at_least_one(spec.dp) * at_least_one(spec.cp);
+  const std::int64_t chips =
+      at_least_one(spec.tp) * at_least_one(spec.pp) * at_least_one(spec.dp) * at_least_one(spec.cp);
   std::string chip_name = spec.on;
   if (system) {
-    machine.system = config::load_system(spec.on, sets_of(spec, "system", true), static_cast<int>(spec.nodes));
+    machine.system =
+        config::load_system(spec.on, sets_of(spec, "system", true), static_cast<int>(spec.nodes));
     chip_name = machine.system->chip;
   } else if (spec.on.find('/') == std::string::npos) {
     try {
@@ -92,12 +101,13 @@ Machine resolve_machine(const PointSpec& spec) {
   machine.chip = config::bind<config::ChipConfig>(node);
   machine.chip_text = config::to_yaml(config::dump(machine.chip));
   if (!system && !machine.chip.default_system.empty() && (chips > 1 || spec.nodes > 1)) {
-    machine.system = config::load_system(machine.chip.default_system, sets_of(spec, "system", false),
-                                         static_cast<int>(spec.nodes));
+    machine.system = config::load_system(
+        machine.chip.default_system, sets_of(spec, "system", false), static_cast<int>(spec.nodes));
     if (chips > machine.system->chips() && spec.nodes == 0) {
       // The other side of a comparison gets as many nodes of its own kind as the chips need.
       const std::int64_t nodes = ceil_div<std::int64_t>(chips, machine.system->chips_per_node);
-      machine.system = config::load_system(machine.chip.default_system, sets_of(spec, "system", false), static_cast<int>(nodes));
+      machine.system = config::load_system(machine.chip.default_system,
+                                           sets_of(spec, "system", false), static_cast<int>(nodes));
     }
   }
   const std::string stack = spec.stack.empty() ? machine.chip.default_stack : spec.stack;
@@ -111,11 +121,15 @@ Machine resolve_machine(const PointSpec& spec) {
   return machine;
 }
 
-Seconds transfer_time(const Machine& machine, const std::string& kind, std::int64_t bytes, int ranks, int stride) {
+Seconds transfer_time(const Machine& machine, const std::string& kind, std::int64_t bytes,
+                      int ranks, int stride) {
   if (ranks <= 1) return Seconds(0);
-  if (!machine.system) throw InputError("'" + machine.chip.name + "' has no default system to move data between chips.");
+  if (!machine.system)
+    throw InputError("'" + machine.chip.name +
+                     "' has no default system to move data between chips.");
   const bool pair = starts_with(kind, "send") || starts_with(kind, "recv");
-  const timing::CollectiveKind what = pair ? timing::CollectiveKind::kSendReceive : timing::parse_collective(kind);
+  const timing::CollectiveKind what =
+      pair ? timing::CollectiveKind::kSendReceive : timing::parse_collective(kind);
   const timing::FabricSpec fabric = timing::fabric_of(*machine.system, pair ? 2 : ranks, stride);
   return to_seconds(timing::time_of(what, Bytes(bytes), fabric, machine.library).total);
 }

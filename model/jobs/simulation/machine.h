@@ -32,7 +32,7 @@ struct Machine {
 [[nodiscard]] Machine resolve_machine(const PointSpec& spec);
 
 /// Time of a transfer between chips on the machine's fabric. Throws InputError without a system.
-[[nodiscard]] Seconds transfer_time(const Machine& machine, const std::string& kind, std::int64_t bytes, int ranks,
-                                    int stride);
+[[nodiscard]] Seconds transfer_time(const Machine& machine, const std::string& kind,
+                                    std::int64_t bytes, int ranks, int stride);
 
 }  // namespace athena::jobs

@@ -9,8 +9,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 using timing::Bound;
 
-/// Shares of the critical path that add to 1. Overlapping kernels can leave a small negative share of
-/// one: it is their order that is ambiguous, not the total.
+/// Shares of the critical path that add to 1. Overlapping kernels can leave a small negative share
+/// of one: it is their order that is ambiguous, not the total.
 Json bound_json(const timing::PathShares& path) {
   std::array<double, timing::kBounds> part{};
   double total = 0;
@@ -55,7 +55,8 @@ Json memory_json(const StepResult& step) {
 
 }  // namespace
 
-Json to_json(const PointResult& result, const PointSpec& spec, const Machine& machine, bool details) {
+Json to_json(const PointResult& result, const PointSpec& spec, const Machine& machine,
+             bool details) {
   Json json;
   const StepResult& total = result.total;
   json["model"] = result.model.empty() ? (spec.op.empty() ? spec.model : spec.op) : result.model;
@@ -67,7 +68,8 @@ Json to_json(const PointResult& result, const PointSpec& spec, const Machine& ma
   json["phase"] = result.phase;
   json["fidelity"] = spec.fidelity;
   json["time_s"] = result.seconds;
-  json["cycles"] = static_cast<std::int64_t>(result.seconds * machine.chip.clock.core.value() * total.clock_ratio);
+  json["cycles"] = static_cast<std::int64_t>(result.seconds * machine.chip.clock.core.value() *
+                                             total.clock_ratio);
   json["clock_hz"] = machine.chip.clock.core.value() * total.clock_ratio;
   json["tokens"] = result.tokens;
   json["tokens_per_s"] = result.seconds > 0 ? result.tokens / result.seconds : 0.0;
@@ -87,13 +89,16 @@ Json to_json(const PointResult& result, const PointSpec& spec, const Machine& ma
     item["steps"] = phase.steps;
     item["tokens"] = phase.tokens;
     item["tokens_per_s"] = phase.step.seconds > 0 ? phase.tokens / phase.step.seconds : 0.0;
-    item["mfu"] = phase.step.seconds > 0 && result.peak_flops > 0 ? phase.step.flops / (phase.step.seconds * result.peak_flops) : 0.0;
+    item["mfu"] = phase.step.seconds > 0 && result.peak_flops > 0
+                      ? phase.step.flops / (phase.step.seconds * result.peak_flops)
+                      : 0.0;
     item["bound"] = bound_json(phase.step.path);
     item["energy_j"] = phase.step.energy_j * result.chips;
     item["power_w"] = phase.step.power_w;
     item["memory"] = memory_json(phase.step);
     if (details) {
-      for (const chip::KernelResult& kernel : phase.step.kernels) item["kernels"].push_back(kernel_json(kernel));
+      for (const chip::KernelResult& kernel : phase.step.kernels)
+        item["kernels"].push_back(kernel_json(kernel));
     }
     json["phases"].push_back(std::move(item));
   }

@@ -22,9 +22,10 @@ SquareMm die_of(const Machine& machine) {
 
 timing::EventCounts times(timing::EventCounts counts, double factor) {
   for (double& macs : counts.macs) macs *= factor;
-  for (double* count : {&counts.vector_ops, &counts.special_ops, &counts.convert_ops, &counts.scratch_bytes,
-                        &counts.cluster_scratch_bytes, &counts.cache_bytes, &counts.memory_cache_bytes, &counts.noc_bytes,
-                        &counts.noc_byte_hops, &counts.memory_bytes, &counts.activates, &counts.link_bytes}) {
+  for (double* count : {&counts.vector_ops, &counts.special_ops, &counts.convert_ops,
+                        &counts.scratch_bytes, &counts.cluster_scratch_bytes, &counts.cache_bytes,
+                        &counts.memory_cache_bytes, &counts.noc_bytes, &counts.noc_byte_hops,
+                        &counts.memory_bytes, &counts.activates, &counts.link_bytes}) {
     *count *= factor;
   }
   return counts;
@@ -33,7 +34,10 @@ timing::EventCounts times(timing::EventCounts counts, double factor) {
 double share_of_core(const timing::PathShares& path) {
   const double total = static_cast<double>(path.total().value());
   if (total <= 0) return 0;
-  return static_cast<double>((path.of(Bound::kCompute) + path.of(Bound::kVector) + path.of(Bound::kPower)).value()) / total;
+  return static_cast<double>(
+             (path.of(Bound::kCompute) + path.of(Bound::kVector) + path.of(Bound::kPower))
+                 .value()) /
+         total;
 }
 
 /// What the lowered clock cost: that part of the time in the units that their work at full clock
@@ -41,7 +45,8 @@ double share_of_core(const timing::PathShares& path) {
 void show_power(timing::PathShares& path, double ratio) {
   if (ratio >= 1.0) return;
   for (const Bound bound : {Bound::kCompute, Bound::kVector}) {
-    const Time lost(static_cast<std::int64_t>(static_cast<double>(path.of(bound).value()) * (1.0 - ratio)));
+    const Time lost(
+        static_cast<std::int64_t>(static_cast<double>(path.of(bound).value()) * (1.0 - ratio)));
     path.add(bound, Time(-lost.value()));
     path.add(Bound::kPower, lost);
   }
@@ -53,7 +58,8 @@ void StepResult::add(const StepResult& other, double factor) {
   seconds += other.seconds * factor;
   for (std::size_t i = 0; i < timing::kBounds; ++i) {
     const auto bound = static_cast<Bound>(i);
-    path.add(bound, Time(static_cast<std::int64_t>(static_cast<double>(other.path.of(bound).value()) * factor)));
+    path.add(bound, Time(static_cast<std::int64_t>(
+                        static_cast<double>(other.path.of(bound).value()) * factor)));
   }
   for (const chip::KernelResult& kernel : other.kernels) {
     auto found = std::find_if(kernels.begin(), kernels.end(), [&](const chip::KernelResult& k) {
@@ -71,7 +77,8 @@ void StepResult::add(const StepResult& other, double factor) {
     found->seconds += kernel.seconds * factor;
     for (std::size_t i = 0; i < timing::kBounds; ++i) {
       const auto bound = static_cast<Bound>(i);
-      found->path.add(bound, Time(static_cast<std::int64_t>(static_cast<double>(kernel.path.of(bound).value()) * factor)));
+      found->path.add(bound, Time(static_cast<std::int64_t>(
+                                 static_cast<double>(kernel.path.of(bound).value()) * factor)));
     }
     found->flops += kernel.flops * factor;
     found->memory_read += kernel.memory_read * factor;
@@ -123,9 +130,12 @@ StepResult StepRunner::analytic(const compiler::Compiled& compiled, double ratio
       analytic::Estimate estimate = analytic::estimate(plan.plan, machine_.chip, rates_, residency);
       if (const auto* collective = std::get_if<mapping::CollectivePlan>(&plan.plan)) {
         const workload::CollectiveShape& shape = collective->shape;
-        estimate.link = transfer_time(machine_, std::string(workload::name(shape.kind)), shape.bytes, shape.size, shape.stride).value();
+        estimate.link = transfer_time(machine_, std::string(workload::name(shape.kind)),
+                                      shape.bytes, shape.size, shape.stride)
+                            .value();
       }
-      if (!first && machine_.chip.binding == config::Binding::kWorkQueue) estimate.launch += machine_.stack.kernel_gap.value();
+      if (!first && machine_.chip.binding == config::Binding::kWorkQueue)
+        estimate.launch += machine_.stack.kernel_gap.value();
       first = false;
       chip::KernelResult kernel;
       kernel.name = plan.name;
@@ -140,7 +150,8 @@ StepResult StepRunner::analytic(const compiler::Compiled& compiled, double ratio
       kernel.counts = estimate.counts;
       result.counts += times(estimate.counts, repeat);
       device += kernel.seconds;
-      host += (machine_.stack.graph_capture ? 0.0 : machine_.stack.host_per_kernel.value()) * repeat;
+      host +=
+          (machine_.stack.graph_capture ? 0.0 : machine_.stack.host_per_kernel.value()) * repeat;
       result.path += kernel.path;
       result.memory_read += kernel.memory_read;
       result.memory_written += kernel.memory_written;
@@ -156,8 +167,8 @@ StepResult StepRunner::analytic(const compiler::Compiled& compiled, double ratio
   return result;
 }
 
-StepResult StepRunner::transaction(const compiler::Compiled& compiled, double ratio, std::int64_t extra_keys,
-                                   exec::Meaning* meaning) {
+StepResult StepRunner::transaction(const compiler::Compiled& compiled, double ratio,
+                                   std::int64_t extra_keys, exec::Meaning* meaning) {
   if (simulator_ == nullptr) simulator_ = std::make_unique<chip::Simulator>(machine_.chip);
   chip::RunOptions options;
   options.clock_ratio = ratio;
@@ -191,17 +202,20 @@ timing::Activity StepRunner::activity(const StepResult& step, double nominal_sec
 }
 
 void StepRunner::settle_power(StepResult& result, double nominal_seconds) const {
-  const timing::PowerPoint point = timing::power_at(power_, activity(result, nominal_seconds), result.clock_ratio);
+  const timing::PowerPoint point =
+      timing::power_at(power_, activity(result, nominal_seconds), result.clock_ratio);
   result.power_w = point.total.value();
   result.energy_j = point.total.value() * result.seconds;
   show_power(result.path, result.clock_ratio);
 }
 
-StepResult StepRunner::run(const compiler::Compiled& compiled, std::int64_t extra_keys, exec::Meaning* meaning) {
+StepResult StepRunner::run(const compiler::Compiled& compiled, std::int64_t extra_keys,
+                           exec::Meaning* meaning) {
   // The clock that the cap allows settles over many milliseconds; the closed forms find it first.
   StepResult nominal = analytic(compiled, 1.0);
   const double nominal_seconds = nominal.seconds;
-  const timing::PowerPoint point = timing::governed_point(power_, activity(nominal, nominal_seconds), machine_.power_cap);
+  const timing::PowerPoint point =
+      timing::governed_point(power_, activity(nominal, nominal_seconds), machine_.power_cap);
   const double ratio = point.clock_ratio;
   if (fidelity_ == "analytic") {
     StepResult result = ratio < 1.0 ? analytic(compiled, ratio) : std::move(nominal);

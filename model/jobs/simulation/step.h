@@ -14,14 +14,14 @@ namespace athena::jobs {
 /// What a step took; in both tiers the same fields.
 struct StepResult {
   double seconds = 0;
-  timing::PathShares path;            ///< critical path; the power share is what the cap cost
+  timing::PathShares path;  ///< critical path; the power share is what the cap cost
   std::vector<chip::KernelResult> kernels;
   timing::EventCounts counts;
   double memory_read = 0, memory_written = 0, cache_hits = 0, cache_misses = 0;  ///< bytes
-  double flops = 0;                   ///< useful matrix work of this rank
-  double energy_j = 0;                ///< of this chip
-  double power_w = 0;                 ///< mean
-  double clock_ratio = 1;             ///< core clock under the cap
+  double flops = 0;        ///< useful matrix work of this rank
+  double energy_j = 0;     ///< of this chip
+  double power_w = 0;      ///< mean
+  double clock_ratio = 1;  ///< core clock under the cap
   std::string program_hash;
   std::uint64_t events = 0;
   std::int64_t simulated_repeats = 0, skipped_repeats = 0;
@@ -47,8 +47,8 @@ class StepRunner {
 
  private:
   [[nodiscard]] StepResult analytic(const compiler::Compiled& compiled, double ratio) const;
-  [[nodiscard]] StepResult transaction(const compiler::Compiled& compiled, double ratio, std::int64_t extra_keys,
-                                       exec::Meaning* meaning);
+  [[nodiscard]] StepResult transaction(const compiler::Compiled& compiled, double ratio,
+                                       std::int64_t extra_keys, exec::Meaning* meaning);
   void settle_power(StepResult& result, double nominal_seconds) const;
   [[nodiscard]] timing::Activity activity(const StepResult& step, double nominal_seconds) const;
 

@@ -19,7 +19,8 @@ StageTimes simulate_stage(StepRunner& runner, const Workload& work, int stage, i
   const workload::StepGraphs graphs = workload::step_graphs(work.model, spec, micro_batches);
   StageTimes times;
   const auto run_all = [&](const std::vector<workload::Graph>& list, std::vector<StepResult>& out) {
-    for (const workload::Graph& graph : list) out.push_back(graph.blocks.empty() ? StepResult() : runner.run(graph));
+    for (const workload::Graph& graph : list)
+      out.push_back(graph.blocks.empty() ? StepResult() : runner.run(graph));
   };
   run_all(graphs.forward, times.forward);
   run_all(graphs.update, times.update);
@@ -33,7 +34,9 @@ StageTimes simulate_stage(StepRunner& runner, const Workload& work, int stage, i
 int representative(const Workload& work, int stage) {
   const int stages = work.phase.parallel.pp;
   const int layers = work.phase.layers > 0 ? work.phase.layers : work.model.layers;
-  if (stage == 0 || stage == stages - 1 || layers % (stages * work.phase.parallel.virtual_stages) != 0) return stage;
+  if (stage == 0 || stage == stages - 1 ||
+      layers % (stages * work.phase.parallel.virtual_stages) != 0)
+    return stage;
   return 1;
 }
 
@@ -44,7 +47,8 @@ double model_flops(const Workload& work, std::int64_t sequences) {
   forward.parallel = {};
   forward.all_logits = true;
   forward.batch = workload::prefill_batch(1, work.input);
-  return 3.0 * workload::build_graph(work.model, forward).matrix_flops() * static_cast<double>(sequences);
+  return 3.0 * workload::build_graph(work.model, forward).matrix_flops() *
+         static_cast<double>(sequences);
 }
 
 }  // namespace
@@ -54,7 +58,8 @@ TrainResult run_training(StepRunner& runner, const Workload& work, const PointSp
   const std::int64_t micro = std::max<std::int64_t>(1, spec.micro_batch);
   const std::int64_t global = spec.global_batch > 0 ? spec.global_batch : micro * parallel.dp;
   const workload::BatchPlan batches = workload::plan_batch(global, micro, parallel);
-  const workload::MemoryPlan memory = workload::worst_stage(work.model, work.phase, batches.micro_batches);
+  const workload::MemoryPlan memory =
+      workload::worst_stage(work.model, work.phase, batches.micro_batches);
   workload::require_fit(memory, runner.machine().chip.memory.capacity, runner.machine().chip.name);
 
   std::vector<StageTimes> stages;
@@ -86,16 +91,20 @@ TrainResult run_training(StepRunner& runner, const Workload& work, const PointSp
     double update = 0;
     for (const StepResult& step : times.update) update += step.seconds;
     cost.update.emplace_back(update);
-    for (const StepResult& step : times.forward) result.step.add(step, share * batches.micro_batches);
-    for (const StepResult& step : times.backward) result.step.add(step, share * (batches.micro_batches - 1));
+    for (const StepResult& step : times.forward)
+      result.step.add(step, share * batches.micro_batches);
+    for (const StepResult& step : times.backward)
+      result.step.add(step, share * (batches.micro_batches - 1));
     for (const StepResult& step : times.last) result.step.add(step, share);
     for (const StepResult& step : times.update) result.step.add(step, share);
   }
-  const workload::PipelineRun run = workload::simulate_pipeline(parallel, batches.micro_batches, cost);
+  const workload::PipelineRun run =
+      workload::simulate_pipeline(parallel, batches.micro_batches, cost);
   const double busy = result.step.seconds;
   const double step_seconds = run.total.value() + runner.machine().stack.host_per_step.value();
   // Idle time in the pipeline is waiting for neighbours.
-  if (step_seconds > busy) result.step.path.add(timing::Bound::kLink, to_time(Seconds(step_seconds - busy)));
+  if (step_seconds > busy)
+    result.step.path.add(timing::Bound::kLink, to_time(Seconds(step_seconds - busy)));
   result.step.seconds = step_seconds;
   result.bubble = run.bubble;
   result.tokens = static_cast<double>(global * work.input);

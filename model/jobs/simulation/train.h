@@ -12,6 +12,7 @@ struct TrainResult {
 };
 
 /// Throws Finding when a rank's memory does not suffice, InputError for batches that do not divide.
-[[nodiscard]] TrainResult run_training(StepRunner& runner, const Workload& work, const PointSpec& spec);
+[[nodiscard]] TrainResult run_training(StepRunner& runner, const Workload& work,
+                                       const PointSpec& spec);
 
 }  // namespace athena::jobs

@@ -15,7 +15,8 @@ namespace {
 using workload::Phase;
 
 bool ends_with(const std::string& text, const std::string& tail) {
-  return text.size() >= tail.size() && text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
+  return text.size() >= tail.size() &&
+         text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
 }
 
 std::int64_t size_of(const PointSpec& spec, const std::string& name, std::int64_t fallback = 0) {
@@ -25,13 +26,16 @@ std::int64_t size_of(const PointSpec& spec, const std::string& name, std::int64_
 
 std::int64_t required(const PointSpec& spec, const std::string& name) {
   const std::int64_t value = size_of(spec, name);
-  if (value <= 0) throw InputError("operator '" + spec.op + "' needs the size '" + name + "' (at least 1).");
+  if (value <= 0)
+    throw InputError("operator '" + spec.op + "' needs the size '" + name + "' (at least 1).");
   return value;
 }
 
 workload::Graph operator_graph(const PointSpec& spec, const workload::Precision& precision) {
   const std::string& op = spec.op;
-  if (op == "gemm") return workload::gemm_graph(required(spec, "m"), required(spec, "n"), required(spec, "k"), precision);
+  if (op == "gemm")
+    return workload::gemm_graph(required(spec, "m"), required(spec, "n"), required(spec, "k"),
+                                precision);
   if (op.rfind("attention", 0) == 0) {
     workload::AttentionShape shape;
     shape.heads = static_cast<int>(required(spec, "heads"));
@@ -41,17 +45,21 @@ workload::Graph operator_graph(const PointSpec& spec, const workload::Precision&
     const std::int64_t batch = size_of(spec, "batch", 1);
     const bool decode = op == "attention_decode";
     const std::int64_t keys = required(spec, "input_len");
-    shape.batch = decode ? workload::decode_batch(batch, keys) : workload::prefill_batch(batch, keys);
-    return workload::attention_graph(shape, precision.activations, decode, op == "attention_fwd_bwd");
+    shape.batch =
+        decode ? workload::decode_batch(batch, keys) : workload::prefill_batch(batch, keys);
+    return workload::attention_graph(shape, precision.activations, decode,
+                                     op == "attention_fwd_bwd");
   }
   if (op == "all_reduce" || op == "send_recv") {
     workload::CollectiveShape shape;
-    shape.kind = op == "all_reduce" ? workload::CollectiveKind::kAllReduce : workload::CollectiveKind::kSendRecv;
+    shape.kind = op == "all_reduce" ? workload::CollectiveKind::kAllReduce
+                                    : workload::CollectiveKind::kSendRecv;
     shape.size = static_cast<int>(std::max<std::int64_t>(2, spec.tp));
     shape.bytes = required(spec, "bytes");
     return workload::collective_graph(shape, precision.activations);
   }
-  return workload::row_op_graph(op, required(spec, "m"), required(spec, "n"), precision.activations);
+  return workload::row_op_graph(op, required(spec, "m"), required(spec, "n"),
+                                precision.activations);
 }
 
 workload::Parallelism parallelism_of(const PointSpec& spec) {
@@ -79,11 +87,13 @@ void set_phase(const PointSpec& spec, Workload& work) {
   work.phase_name = spec.phase.empty() ? "prefill" : spec.phase;
   const std::vector<std::string> names{"prefill", "decode", "generate", "train"};
   if (std::find(names.begin(), names.end(), work.phase_name) == names.end()) {
-    throw InputError("--phase is prefill, decode, generate or train, not '" + work.phase_name + "'." +
-                     did_you_mean(work.phase_name, names));
+    throw InputError("--phase is prefill, decode, generate or train, not '" + work.phase_name +
+                     "'." + did_you_mean(work.phase_name, names));
   }
   work.batch = spec.batch > 0 ? spec.batch : 1;
-  work.input = spec.input > 0 ? spec.input : std::min<std::int64_t>(1024, std::max<std::int64_t>(1, work.model.max_context / 2));
+  work.input = spec.input > 0 ? spec.input
+                              : std::min<std::int64_t>(
+                                    1024, std::max<std::int64_t>(1, work.model.max_context / 2));
   work.output = spec.output > 0 ? spec.output : 128;
   workload::PhaseSpec& phase = work.phase;
   phase.layers = static_cast<int>(spec.layers);
@@ -114,16 +124,19 @@ void set_phase(const PointSpec& spec, Workload& work) {
 Workload resolve_workload(const PointSpec& spec, const Machine& machine) {
   Workload work;
   if (!spec.op.empty()) {
-    const workload::Precision precision = workload::precision_from_name(spec.dtype.empty() ? "bf16" : spec.dtype);
+    const workload::Precision precision =
+        workload::precision_from_name(spec.dtype.empty() ? "bf16" : spec.dtype);
     work.graph = operator_graph(spec, precision);
     work.phase_name = spec.op;
     work.phase.precision = precision;
     work.text = canonical_text(spec);
     return work;
   }
-  if (spec.model.empty()) throw InputError("say what to run: a model file, a list of products (.csv) or a program.");
+  if (spec.model.empty())
+    throw InputError("say what to run: a model file, a list of products (.csv) or a program.");
   if (ends_with(spec.model, ".csv")) {
-    const workload::Precision precision = workload::precision_from_name(spec.dtype.empty() ? "bf16" : spec.dtype);
+    const workload::Precision precision =
+        workload::precision_from_name(spec.dtype.empty() ? "bf16" : spec.dtype);
     work.graph = workload::import_gemm_list(spec.model, precision);
     work.phase_name = "gemm-list";
     work.phase.precision = precision;
@@ -133,7 +146,8 @@ Workload resolve_workload(const PointSpec& spec, const Machine& machine) {
   work.model = workload::load_transformer(spec.model);
   work.has_model = true;
   set_phase(spec, work);
-  if (machine.stack.attention == config::AttentionKernel::kUnfused && work.phase.phase != Phase::kTrain) {
+  if (machine.stack.attention == config::AttentionKernel::kUnfused &&
+      work.phase.phase != Phase::kTrain) {
     work.phase.fused_attention = false;
   }
   workload::check_parallelism(work.model, work.phase.parallel, work.phase.layers);
