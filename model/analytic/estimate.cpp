@@ -253,17 +253,27 @@ Estimate estimate_attention(const AttentionPlan& plan, const config::ChipConfig&
   const double per_core_blocks = std::max(
       std::max(work.blocks / rates.cores, (waves.full * resident + waves.last) * mean_blocks * 0.0),
       work.blocks_max * std::max(1.0, waves.full == 0 ? waves.last : 0.0));
-  const bool hidden = plan.overlapped || plan.resident > 1;
   e.compute = per_core_blocks * matrix;
-  e.vector =
-      hidden ? std::max(0.0, per_core_blocks * vector - e.compute) : per_core_blocks * vector;
+  // Inside an item the softmax waits for the scores and the second product for the softmax. Items
+  // that share the core fill the gap, unless all of them are at their softmax.
+  const double at_softmax = vector / (vector + matrix);
+  e.vector = plan.overlapped
+                 ? std::max(0.0, per_core_blocks * vector - e.compute)
+                 : std::max(per_core_blocks * vector * std::pow(at_softmax, resident - 1.0),
+                            per_core_blocks * vector - e.compute);
   e.port = per_core_blocks * block_bytes / rates.core_port;
   const double finish =
       timing::vector_cycles(chip.core.vector, timing::VectorFn::kSoftmaxFinish, rows, shape.v_dim) /
       rates.core_clock;
   e.launch = launch_seconds(chip, work.items);
-  e.fill = chip.launch.item_start.value() +
-           std::max(rates.cache_latency_s, rates.memory_latency_s) + finish + matrix + vector;
+  // Each item loads its queries before its first product; items that share the core hide each other's.
+  const double prologue = chip.launch.item_start.value() +
+                          std::max(rates.cache_latency_s, rates.memory_latency_s) + finish +
+                          matrix + vector;
+  const bool queue = chip.binding == config::Binding::kWorkQueue;
+  e.fill = queue ? prologue * std::max(1.0, waves.full + (waves.last > 0 ? 1.0 : 0.0)) /
+                       (waves.full > 0 ? resident : 1.0)
+                 : prologue;
 
   const double queries = static_cast<double>(shape.queries());
   const double heads = static_cast<double>(shape.heads);

@@ -128,17 +128,19 @@ class GemmSearch {
                                                                          {32, 64},
                                                                          {64, 32},
                                                                          {16, 128}}};
-    // The K step of a stage is a 64-byte line of 16-bit operands or more: 32 to 64 elements.
+    // The K step of a stage is half a cache line or a whole one: 32 or 64 elements of 16 bits.
     const std::int64_t tile_k =
         std::max<std::int64_t>(32, 512 / std::max(8, storage_bits(trial_.shape.compute())));
     for (const auto& tile : kTiles) {
       trial_.tile_m = tile[0];
       trial_.tile_n = tile[1];
-      trial_.tile_k = tile_k;
       trial_.group = std::max<std::int64_t>(1, 1024 / tile[0]);
-      for (const std::int64_t stages : {3, 4}) {
-        trial_.stages = stages;
-        splits();
+      for (const std::int64_t lines : {1, 2}) {
+        trial_.tile_k = tile_k * lines;
+        for (const std::int64_t stages : {3, 4}) {
+          trial_.stages = stages;
+          splits();
+        }
       }
     }
   }

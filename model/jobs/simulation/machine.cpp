@@ -131,7 +131,10 @@ Seconds transfer_time(const Machine& machine, const std::string& kind, std::int6
   const timing::CollectiveKind what =
       pair ? timing::CollectiveKind::kSendReceive : timing::parse_collective(kind);
   const timing::FabricSpec fabric = timing::fabric_of(*machine.system, pair ? 2 : ranks, stride);
-  return to_seconds(timing::time_of(what, Bytes(bytes), fabric, machine.library).total);
+  const Seconds busy =
+      to_seconds(timing::time_of(what, Bytes(bytes), fabric, machine.library).total);
+  // Host processes that launch the call one by one reach it apart; replayed graphs keep in step.
+  return pair || machine.stack.graph_capture ? busy : busy + machine.library.rank_skew;
 }
 
 }  // namespace athena::jobs
