@@ -64,7 +64,6 @@ async function downloads(page, name) {
 }
 
 async function keyboard(page, name) {
-  await page.evaluate(() => { window.scrollTo(0, 0); document.activeElement.blur(); });
   await page.keyboard.press('Tab');
   const first = await page.evaluate(() => document.activeElement.className);
   check(first === 'skip', name + ': the first stop of Tab is not the skip link');
@@ -79,13 +78,13 @@ async function view(browser, path, [scheme, width, height]) {
   page.on('request', request => {
     if (!/^(file|data|blob):/.test(request.url())) check(false, name + ': asks for ' + request.url());
   });
-  const start = Date.now();
   await page.goto('file://' + path);
   await page.waitForSelector('html[data-ready=yes]', {timeout: 20000});
-  const ready = Date.now() - start;
+  const ready = Number(await page.evaluate(() => document.documentElement.dataset.readyMs));
   const size = statSync(path).size;
   const kind = await page.evaluate(() => data.sweep ? 'sweep' : 'run');
   const hasCharts = await page.evaluate(() => HAS_CHARTS);
+  if (width > 400) await keyboard(page, name);
   const count = hasCharts ? await charts(page, name) : 0;
   check(!hasCharts || count > 0, name + ': no charts');
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
@@ -93,7 +92,6 @@ async function view(browser, path, [scheme, width, height]) {
   if (scheme === 'light' && width > 400) {
     if (hasCharts) await hover(page, name);
     await downloads(page, name);
-    await keyboard(page, name);
     const before = await page.evaluate(() => document.documentElement.dataset.theme);
     await page.click('#theme');
     check(before !== await page.evaluate(() => document.documentElement.dataset.theme), name + ': the theme does not change');

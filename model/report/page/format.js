@@ -26,7 +26,8 @@ function percent(share) {
 }
 
 const dollars = value => (value === null || value === undefined) ? '–' :
-  '$ ' + (Math.abs(value) >= 1000 ? Math.round(value).toLocaleString('en') : value.toFixed(2));
+  '$ ' + (Math.abs(value) >= 1000 ? Math.round(value).toLocaleString('en') :
+    Math.abs(value) >= 0.1 || value === 0 ? value.toFixed(2) : String(Number(value.toPrecision(2))));
 
 /// Text for inside the HTML of a tooltip.
 function text(value) {

@@ -153,7 +153,7 @@ function rooflineFigures(run) {
   const symbols = ['circle', 'diamond'];
   const phases = run.phases.map(p => p.name);
   return [figure({
-    title: 'Roofline',
+    title: 'Every kernel under the roofs',
     note: 'Every kernel as a dot (' + sides.map((s, i) => s.chip + ': ' + symbols[i]).join(', ') + '; hollow: ' +
       (phases[1] || 'second phase') + '). The lines are what each chip allows: memory bandwidth on the slope, matrix peak on ' +
       'top. Bytes are those that reached HBM, so cache hits and scratchpad reuse move a dot to the right. Kernels without ' +

@@ -18,9 +18,8 @@ function verdict(run) {
   const ratio = run.time_s / run.vs.time_s;
   const error = modelError();
   const faster = ratio < 1;
-  let words = names[0] + ' is ' + digits(faster ? 1 / ratio : ratio) + ' × ' + (faster ? 'faster' : 'slower') +
-    ' than ' + names[1] + ' on this work (' + si(run.time_s, 's') + ' against ' + si(run.vs.time_s, 's') +
-    ') and takes ' + digits(run.energy_j / run.vs.energy_j) + ' × its energy. ' +
+  let words = names[0] + (faster ? ' is ' + digits(1 / ratio) + ' × as fast as ' : ' takes ' + digits(ratio) + ' × the time of ') +
+    names[1] + ' on this work (' + si(run.time_s, 's') + ' against ' + si(run.vs.time_s, 's') + ') and takes ' + digits(run.energy_j / run.vs.energy_j) + ' × its energy. ' +
     names[0] + ' waits most for ' + lead(run) + ', ' + names[1] + ' for ' + lead(run.vs) + '.';
   if (error && Math.abs(Math.log(ratio)) < Math.log(1 + error.mape)) {
     words += ' The difference is smaller than the model’s mean error (' + percent(error.mape) +
@@ -143,7 +142,7 @@ function phaseBars(run) {
     for (const phase of side.phases) items.push({label: side.chip + ' · ' + phase.name, time: phase.time_s, bound: phase.bound});
   }
   return figure({
-    title: 'Where the time goes',
+    title: 'Each machine and phase',
     note: 'Shares of the critical path: what the machine waited for, adding to 100 %.',
     height: 90 + 44 * items.length,
     option: () => boundBars(items.map(i => i.label), items.map(i => i.bound), i => ' · ' + si(items[i].time, 's')),

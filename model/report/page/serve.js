@@ -16,6 +16,8 @@ function latencyFigure(serve, key, column, words) {
   const sides = [[serve, data.requests], ...(serve.vs ? [[serve.vs, data.requests_vs]] : [])];
   const curves = sides.map(([side, requests]) => requests ? cdf(requests.columns[column] || []) : knownPoints(side[key]));
   const limit = (serve.slo || []).filter(s => s.slo.startsWith(column.replace('_s', '') + '.'));
+  const ends = [...curves.flat().map(p => p[0]).filter(v => v > 0), ...limit.map(l => l.limit_s)];
+  const [from, to] = [ends.reduce((a, b) => Math.min(a, b)) / 1.3, ends.reduce((a, b) => Math.max(a, b)) * 1.3];
   return figure({
     title: words,
     note: 'Share of requests that waited at most so long.' + (limit.length ? ' Vertical line: the objective ' +
@@ -25,9 +27,9 @@ function latencyFigure(serve, key, column, words) {
       legend: {},
       grid: {left: 8, right: 24, top: 36, bottom: 24, containLabel: true},
       tooltip: {trigger: 'item', formatter: p => text(p.seriesName) + '<br>' + digits(p.value[1]) + ' % within ' + si(p.value[0], 's')},
-      xAxis: {type: 'log', axisLabel: {formatter: v => si(v, 's')}},
+      xAxis: {type: 'log', min: from, max: to, axisLabel: {formatter: v => si(v, 's'), showMinLabel: false, showMaxLabel: false}},
       yAxis: {type: 'value', max: 100, axisLabel: {formatter: '{value} %'}},
-      series: sides.map(([side], i) => ({name: side.on, type: 'line', symbolSize: 5, showSymbol: curves[i].length < 8,
+      series: sides.map(([side], i) => ({name: side.on, type: 'line', symbolSize: curves[i].length < 8 ? 8 : 3, showAllSymbol: true,
         lineStyle: {width: 2, type: i ? 'dashed' : 'solid'}, data: curves[i].filter(p => p[0] > 0),
         markLine: i || !limit.length ? undefined : {silent: true, symbol: 'none', lineStyle: {color: theme.ink, type: 'dotted'},
           label: {show: false}, data: limit.map(l => ({xAxis: l.limit_s}))}})),
@@ -50,7 +52,7 @@ function timelineFigure(serve) {
   const columns = [{name: 'system'}, {name: 'time', unit: 's'}, ...known.map(([k]) => ({name: k}))];
   const rows = sides.flatMap(s => s.series[known[0][0]].map((v, i) => [s.on, i * s.series.bin_s, ...known.map(([k]) => s.series[k][i])]));
   const node = figure({
-    title: 'Over time',
+    title: 'Load and work over time',
     height: 320,
     controls: element('div', {class: 'bar'}, choice('Show', [[key, words], ...known.filter(([k]) => k !== key)], value => {
       [key, words] = known.find(([k]) => k === value);

@@ -59,7 +59,12 @@ function sweepSections(sweep) {
   let x = (objectives[0] || r.columns[0]).name;
   let y = (objectives[1] || r.columns[1] || r.columns[0]).name;
   const columnOf = name => r.columns.find(c => c.name === name);
-  const positive = name => usable.every(i => r.value(name, i) === null || r.value(name, i) > 0);
+  // Decades of difference are read on a logarithmic axis, anything less on a plain one.
+  const wide = name => {
+    const values = usable.map(i => r.value(name, i)).filter(v => v !== null);
+    const low = values.reduce((a, b) => Math.min(a, b), Infinity);
+    return low > 0 && values.reduce((a, b) => Math.max(a, b), 0) / low > 30;
+  };
   const points = places => places.filter(i => r.value(x, i) !== null && r.value(y, i) !== null)
     .map(i => ({value: [r.value(x, i), r.value(y, i)], place: i}));
   const options = r.columns.map(c => [c.name, heading(c)]);
@@ -76,7 +81,7 @@ function sweepSections(sweep) {
     option: () => {
       const plain = usable.filter(i => !r.t.front[i] && !r.isReference(i));
       const scatter = (name, places, more) => Object.assign({name, type: 'scatter', data: points(places)}, more);
-      const axis = name => ({type: positive(name) ? 'log' : 'value', scale: true, name: heading(columnOf(name)), nameLocation: 'middle',
+      const axis = name => ({type: wide(name) ? 'log' : 'value', scale: true, name: heading(columnOf(name)), nameLocation: 'middle',
         axisLabel: {formatter: v => digits(v)}});
       const two = objectives.length === 2 && objectives.some(o => o.name === x) && objectives.some(o => o.name === y);
       return {
@@ -184,7 +189,7 @@ function sweepSections(sweep) {
     intro.push(element('p', {}, 'Ranks of ' + a.objective + ' agree between ' + a.from + ' and ' + a.to + ': ' + digits(a.spearman) + ' over ' + a.designs + ' designs.'));
   }
   const tables = [element('h3', {}, 'The front'), dataTable('Front', tableColumns, frontAndFixed.map(row)),
-    element('details', {}, element('summary', {}, 'All designs'), dataTable('Designs', tableColumns, all.map(row)))];
+    foldedTable('Designs', tableColumns, () => all.map(row), 'All designs')];
   return [['sweep', 'Sweep', intro], ['front', 'Front', [pareto, ...tables]],
     ...(parallel ? [['parallel', 'Settings and measures', [parallel]]] : []),
     ...(tornado ? [['effects', 'What moves what', [tornado, progress]]] : [])];

@@ -68,7 +68,13 @@ function dataTable(name, columns, rows) {
   return element('div', {}, box, element('div', {class: 'bar'}, button, more));
 }
 
-/// The same, folded away under a chart.
-function foldedTable(name, columns, rows) {
-  return element('details', {}, element('summary', {}, 'Data: ' + name), dataTable(name, columns, rows));
+/// The same, folded away and made when it is opened; `rows` may be a function that makes them.
+function foldedTable(name, columns, rows, words = 'Data: ' + name) {
+  const node = element('details', {}, element('summary', {}, words));
+  node.addEventListener('toggle', () => {
+    if (node.open && node.childElementCount === 1) {
+      node.append(dataTable(name, columns, typeof rows === 'function' ? rows() : rows));
+    }
+  });
+  return node;
 }
