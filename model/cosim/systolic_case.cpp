@@ -84,6 +84,7 @@ class SystolicStimulus final : public Stimulus {
     init_left_ = preloaded_ ? rows_ : 0;
     kind_ = static_cast<Kind>(rng_.below(4));
     if (kind_ == Kind::kWild && rng_.chance(0.5)) kind_ = Kind::kPowers;
+    spread_ = rng_.chance(0.5) ? 1U : 28U;
     fold_ = row_ = 0;
   }
 
@@ -116,7 +117,7 @@ class SystolicStimulus final : public Stimulus {
         return bits & 0xffffU;
       case Kind::kPowers:
         return (bits & 0x8000U) | ((bits >> 20 & 3U) == 0 ? 0x40U : 0U) |
-               (113U + (bits >> 24) % 28U) << 7;
+               (127U - spread_ / 2 + (bits >> 24) % spread_) << 7;
       case Kind::kSpecial:
         return (bits >> 20 & 127U) == 0 ? kSpecials[bits >> 28 & 7U] : moderate;
       case Kind::kModerate:
@@ -155,6 +156,7 @@ class SystolicStimulus final : public Stimulus {
   int rows_ = 1, folds_ = 1, row_ = 0, fold_ = 0, init_left_ = 0;
   bool preloaded_ = false;
   Kind kind_ = Kind::kModerate;
+  std::uint32_t spread_ = 1;  ///< exponents that Kind::kPowers uses
   std::uint64_t completed_ = 0;
 };
 
