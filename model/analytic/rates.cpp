@@ -15,10 +15,11 @@ double streaming_efficiency(const timing::HbmTimingSet& set) {
   return 1.0 - lost / set.tREFI.value();
 }
 
-/// What short row segments leave of a stream's rate: products whose weights come from memory reach 76
-/// to 80 % of the data sheet's rate where long streams reach 88 to 90 % (A100; field measurements of
-/// skinny products and of copies). Assumed to hold for every chip with a hardware cache: the bank
-/// model's bound for segments that no controller reorders is lower (0.5), for perfect reordering 1.
+/// What short row segments leave of a stream's rate: products whose weights come from memory reach
+/// 76 to 80 % of the data sheet's rate where long streams reach 88 to 90 % (A100; field
+/// measurements of skinny products and of copies). Assumed to hold for every chip with a hardware
+/// cache: the bank model's bound for segments that no controller reorders is lower (0.5), for
+/// perfect reordering 1.
 constexpr double kTileShare = 0.86;
 
 void set_network(const config::ChipConfig& chip, Rates& rates) {

@@ -43,7 +43,8 @@ program::Region region_of(const workload::Tensor& tensor) {
   const bool cache = tensor.role == workload::Role::kKvCache;
   const std::int64_t last = tensor.dims.rank > 0 ? tensor.dims[tensor.dims.rank - 1] : 1;
   const std::int64_t rows = cache ? tensor.dims[0] : elements / std::max<std::int64_t>(1, last);
-  region.rows = std::max<std::int64_t>(1, rows);
+  const bool list = tensor.dims.rank == 1 && tensor.dtype == Dtype::kInt32;  // ids: one a row
+  region.rows = std::max<std::int64_t>(1, list ? elements : rows);
   region.row_bytes = elements / region.rows * storage_bits(tensor.dtype) / 8;
   region.pitch = region.row_bytes;
   region.repeats = std::max(1, tensor.copies);

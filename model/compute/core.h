@@ -123,7 +123,7 @@ class Core : public sc_core::sc_module, private sim::Client {
   void activate(std::uint32_t context, std::size_t engine, const timing::Moment& when);
   void drain();
   void run_stream(std::uint32_t context, std::size_t engine);
-  /// Executes one instruction; false when the stream must stop here for now.
+  /// Executes one instruction; false when the stream must stop here.
   bool step(std::uint32_t context, std::size_t engine, Stream& stream,
             const program::Instruction& instruction);
   bool wait(Context& ctx, std::uint32_t context, std::size_t engine, Stream& stream,

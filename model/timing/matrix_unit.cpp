@@ -50,14 +50,20 @@ MatmulCycles dot_product_cycles(const config::MatrixConfig& unit, double rate, s
 double operand_cycles(const config::MatrixConfig& unit, Dtype type, std::int64_t m, std::int64_t n,
                       std::int64_t k) {
   if (unit.operand_bytes_per_cycle <= 0) return 0.0;
-  const std::int64_t sub_tile = m * n >= 4 * 64 * 64 ? 64 : 32;
-  const double reads = static_cast<double>(m) * static_cast<double>(ceil_div(n, sub_tile)) +
-                       static_cast<double>(n) * static_cast<double>(ceil_div(m, sub_tile));
-  const double writes = static_cast<double>(m + n);  // the same port takes in the next operands
-  return (reads + writes) * static_cast<double>(k) * storage_bits(type) / 8.0 / unit.operand_bytes_per_cycle;
+  // The same port takes in the next operands.
+  const double writes = static_cast<double>(m + n) * storage_bits(type) / 8.0;
+  return (operand_bytes(type, m, n) + writes) * static_cast<double>(k) /
+         unit.operand_bytes_per_cycle;
 }
 
 }  // namespace
+
+double operand_bytes(Dtype type, std::int64_t m, std::int64_t n) {
+  const std::int64_t sub_tile = m * n >= 4 * 64 * 64 ? 64 : 32;
+  const double reads = static_cast<double>(m) * static_cast<double>(ceil_div(n, sub_tile)) +
+                       static_cast<double>(n) * static_cast<double>(ceil_div(m, sub_tile));
+  return reads * storage_bits(type) / 8.0;
+}
 
 MatmulCycles matmul_cycles(const config::MatrixConfig& unit, Dtype type, std::int64_t m,
                            std::int64_t n, std::int64_t k) {

@@ -17,11 +17,18 @@ chip::RunResult run(const config::ChipConfig& config, const workload::Graph& gra
   options.clock_ratio = ratio;
   return simulator.run(compiled.program, testing::stack(), options);
 }
-const char* any_chip() { return GENERATE("athena", "a100-sxm-80gb"); }
 }  // namespace
 
-TEST_CASE("the critical path adds up to the run time exactly") {
-  const chip::RunResult result = run(testing::chip(any_chip()), testing::prefill("tiny-llama", 2, 64));
+/// The same claim for a chip whose program places everything and for one whose hardware does; SystemC
+/// elaborates once per process, so each is a case of its own.
+#define MACHINE_TEST(function, claim)                                      \
+  static void function(const char* chip_name);                             \
+  TEST_CASE(claim " (scratchpad chip)") { function("athena"); }            \
+  TEST_CASE(claim " (cached chip)") { function("a100-sxm-80gb"); }         \
+  static void function(const char* chip_name)
+
+MACHINE_TEST(path_adds_up, "the critical path adds up to the run time exactly") {
+  const chip::RunResult result = run(testing::chip(chip_name), testing::prefill("tiny-llama", 2, 64));
   REQUIRE(to_time(result.time).value() == result.path.total().value());
   REQUIRE(result.time.value() > 0);
 }
@@ -37,8 +44,8 @@ TEST_CASE("every multiply-add of the graph is executed, none is invented on a ch
   REQUIRE(result.flops == Approx(graph.matrix_flops()));
 }
 
-TEST_CASE("memory is read at least once for every weight and never faster than its peak") {
-  const config::ChipConfig config = testing::chip(any_chip());
+MACHINE_TEST(memory_bounds, "memory is read at least once for every weight and never faster than its peak") {
+  const config::ChipConfig config = testing::chip(chip_name);
   const workload::Graph graph = testing::decode("gpt2", 1, 128, 4);
   const chip::RunResult result = run(config, graph, false);
   const double weights = static_cast<double>(graph.bytes_of(workload::Role::kWeight));
@@ -46,14 +53,14 @@ TEST_CASE("memory is read at least once for every weight and never faster than i
   REQUIRE(result.memory_read / result.time.value() <= config.memory.peak.value());
 }
 
-TEST_CASE("work never runs above the peak of the matrix units") {
-  const config::ChipConfig config = testing::chip(any_chip());
+MACHINE_TEST(peak_holds, "work never runs above the peak of the matrix units") {
+  const config::ChipConfig config = testing::chip(chip_name);
   const chip::RunResult result = run(config, testing::prefill("gpt2", 4, 512, 2, "bf16"), false);
   REQUIRE(result.flops / result.time.value() <= config.peak_flops(Dtype::kBf16));
 }
 
-TEST_CASE("the same program gives the same result, in a fresh chip and in a used one") {
-  const config::ChipConfig config = testing::chip(any_chip());
+MACHINE_TEST(repeatable, "the same program gives the same result, in a fresh chip and in a used one") {
+  const config::ChipConfig config = testing::chip(chip_name);
   const compiler::Compiled compiled =
       compiler::compile(testing::prefill("tiny-llama", 2, 64), config, testing::stack(), {});
   chip::Simulator simulator(config);
@@ -64,8 +71,8 @@ TEST_CASE("the same program gives the same result, in a fresh chip and in a used
   REQUIRE(first.memory_read == second.memory_read);
 }
 
-TEST_CASE("repeated layers answer as the full run does") {
-  const config::ChipConfig config = testing::chip(any_chip());
+MACHINE_TEST(repeats_agree, "repeated layers answer as the full run does") {
+  const config::ChipConfig config = testing::chip(chip_name);
   const workload::Graph graph = testing::decode("gpt2", 4, 256);
   const compiler::Compiled compiled = compiler::compile(graph, config, testing::stack(), {});
   chip::Simulator simulator(config);
@@ -77,8 +84,8 @@ TEST_CASE("repeated layers answer as the full run does") {
   REQUIRE(skipped.time.value() == Approx(all).epsilon(0.005));
 }
 
-TEST_CASE("a slower clock is never faster, and costs at most its ratio") {
-  const config::ChipConfig config = testing::chip(any_chip());
+MACHINE_TEST(clock_scales, "a slower clock is never faster, and costs at most its ratio") {
+  const config::ChipConfig config = testing::chip(chip_name);
   const workload::Graph graph = testing::prefill("gpt2", 2, 256, 2, "bf16");
   const compiler::Compiled compiled = compiler::compile(graph, config, testing::stack(), {});
   chip::Simulator simulator(config);
@@ -90,10 +97,10 @@ TEST_CASE("a slower clock is never faster, and costs at most its ratio") {
   REQUIRE(half < 2.02 * fast);
 }
 
-TEST_CASE("more work takes longer") {
-  const config::ChipConfig config = testing::chip(any_chip());
+MACHINE_TEST(monotone, "more work takes longer") {
+  const config::ChipConfig config = testing::chip(chip_name);
   const double small = run(config, testing::prefill("gpt2", 1, 128, 2)).time.value();
-  INFO("a chip is elaborated once per process, so the larger run uses the closed forms of the same chip");
+  // A process elaborates one chip once: the larger run uses the closed forms of the same chip.
   const compiler::Compiled large = compiler::map(testing::prefill("gpt2", 4, 512, 2), config, testing::stack());
   double seconds = 0;
   for (const auto& block : large.mapping.blocks) {
