@@ -151,9 +151,10 @@ class Nesting {
 };
 
 std::string event_text(const TraceEvent& event, Lanes::Place place) {
-  std::string text = fmt::format(
-      "{{\"ph\":\"X\",\"name\":{},\"pid\":{},\"tid\":{},\"ts\":{},\"dur\":{}", json_text(event.name),
-      place.process, place.lane, microseconds(event.start), microseconds(event.duration));
+  std::string text =
+      fmt::format("{{\"ph\":\"X\",\"name\":{},\"pid\":{},\"tid\":{},\"ts\":{},\"dur\":{}",
+                  json_text(event.name), place.process, place.lane, microseconds(event.start),
+                  microseconds(event.duration));
   if (!event.args.is_null()) text += ",\"args\":" + event.args.dump();
   return text + "},\n";
 }

@@ -79,7 +79,9 @@ function comparison(run) {
       let reading = better === null ? '' : Math.abs(ratio - 1) < .005 ? 'equal' :
         (better ? run.chip : run.vs.chip) + ' better';
       if (error && row.simulated && ratio) {
-        reading += ', ' + digits(ratio / (1 + error.mape)) + ' to ' + digits(ratio * (1 + error.mape)) +
+        const low = ratio / (1 + error.mape), high = ratio * (1 + error.mape);
+        if (low < 1 && high > 1) reading = 'too close to call';
+        reading += ', ' + digits(low) + ' to ' + digits(high) +
           ' with the model’s mean error';
       }
       out.push(reading);
