@@ -448,6 +448,22 @@ double step_cycles(const config::ChipConfig& chip, const std::vector<mapping::St
   return cycles;
 }
 
+double scalar_seconds(const config::ChipConfig& chip, const mapping::RowsPlan& plan) {
+  // Instructions of one element in such a kernel: two passes with loads, 64-bit indices,
+  // conversions, bounds and either an exponential with a division or a reduction. Assumed: 46 per
+  // FP32 lane and element, as kernel times of hand-written norms and gated activations on an A100
+  // agree (both).
+  constexpr double kScalarWork = 46.0;
+  double elements = 0;
+  for (const mapping::Step& step : plan.steps) {
+    const timing::VectorWork work = timing::work_of(step.fn);
+    if (work.special + work.reductions > 0)
+      elements = std::max(elements, static_cast<double>(step.cols));
+  }
+  const double rows = std::ceil(static_cast<double>(plan.rows) / chip.cores());
+  return rows * elements * kScalarWork / chip.core.vector.lanes / chip.clock.core.value();
+}
+
 double attention_block_matrix_cycles(const config::ChipConfig& chip, const AttentionPlan& plan,
                                      std::int64_t rows, std::int64_t keys) {
   if (!plan.matrix) return 0.0;

@@ -29,8 +29,9 @@ struct Estimate {
 
   /// Duration at a core clock of `ratio` x full clock.
   [[nodiscard]] double seconds(double ratio = 1.0) const;
-  /// What the search minimises: the duration, and a small price on every resource that is busy behind
-  /// the longest one, because neighbours in the pipeline do collide. Not a prediction of time.
+  /// What the search minimises: the duration, and a small price on every resource that is busy
+  /// behind the longest one, because neighbours in the pipeline do collide. Not a prediction of
+  /// time.
   [[nodiscard]] double score() const;
   /// Which resource sets it, and for how long each part of the time counts; sums to seconds().
   [[nodiscard]] timing::PathShares shares(double ratio = 1.0) const;
@@ -55,6 +56,11 @@ struct Residency {
 [[nodiscard]] double step_cycles(const config::ChipConfig& chip,
                                  const std::vector<mapping::Step>& steps, std::int64_t rows,
                                  std::int64_t cols);
+
+/// Time that a row kernel needs beyond its arithmetic when it is written element by element (no
+/// wide loads, 64-bit addresses, library exponentials): the busiest core's, s. 0 for plain sums,
+/// which every framework vectorises.
+[[nodiscard]] double scalar_seconds(const config::ChipConfig& chip, const mapping::RowsPlan& plan);
 
 /// Vector cycles of one key block of an attention item: online softmax on the scores, rescaling of
 /// the accumulator, and the products themselves where they run on the vector unit.

@@ -134,6 +134,10 @@ StepResult StepRunner::analytic(const compiler::Compiled& compiled, double ratio
                                       shape.bytes, shape.size, shape.stride)
                             .value();
       }
+      if (const auto* rows = std::get_if<mapping::RowsPlan>(&plan.plan);
+          rows != nullptr && !machine_.stack.vectorised) {
+        estimate.vector += analytic::scalar_seconds(machine_.chip, *rows);
+      }
       if (!first && machine_.chip.binding == config::Binding::kWorkQueue)
         estimate.launch += machine_.stack.kernel_gap.value();
       first = false;
