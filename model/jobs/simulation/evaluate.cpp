@@ -18,6 +18,8 @@ namespace {
 /// Relative error that a straight line between two simulated decode steps may leave at their
 /// middle.
 constexpr double kDecodeTolerance = 5e-3;
+/// Stretches below this many steps are not cut again: their ends differ by less than steps scatter.
+constexpr std::int64_t kShortestStretch = 16;
 /// Executions of a single operator: enough that its steady state, not its cold start, is reported.
 constexpr int kOperatorRepeats = 32;
 
@@ -54,10 +56,10 @@ class DecodeSeries {
     const double b = at(last).seconds;
     const std::int64_t middle = first + steps / 2;
     const bool straight =
-        steps < 2 ||
+        steps < kShortestStretch ||
         std::abs(at(middle).seconds - (a + (b - a) * static_cast<double>(middle - first) /
                                                static_cast<double>(steps))) <= kDecodeTolerance * b;
-    if (!straight && steps >= 2) {
+    if (!straight) {
       integrate(first, middle, total);
       integrate(middle, last, total);
       return;

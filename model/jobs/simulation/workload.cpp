@@ -33,9 +33,19 @@ std::int64_t required(const PointSpec& spec, const std::string& name) {
 
 workload::Graph operator_graph(const PointSpec& spec, const workload::Precision& precision) {
   const std::string& op = spec.op;
-  if (op == "gemm")
-    return workload::gemm_graph(required(spec, "m"), required(spec, "n"), required(spec, "k"),
-                                precision);
+  if (op == "gemm") {
+    workload::Graph graph = workload::gemm_graph(required(spec, "m"), required(spec, "n"),
+                                                 required(spec, "k"), precision);
+    const std::int64_t groups = size_of(spec, "groups", 1);
+    if (groups <= 1) return graph;
+    // Independent products of activations: the heads of an unfused attention.
+    workload::Op& product = graph.blocks[0].ops[0];
+    auto& shape = std::get<workload::GemmShape>(product.shape);
+    shape.groups = shape.b_groups = groups;
+    shape.weights = false;
+    for (workload::Tensor& tensor : graph.tensors) tensor.bytes *= groups;
+    return graph;
+  }
   if (op.rfind("attention", 0) == 0) {
     workload::AttentionShape shape;
     shape.heads = static_cast<int>(required(spec, "heads"));
