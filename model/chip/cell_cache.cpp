@@ -93,18 +93,26 @@ const CellCache::Outcome& CellCache::access(int region, std::int64_t repeat,
       std::uint64_t absent = 0;
       const std::int64_t address =
           shape.address + repeat * shape.repeat_stride + base * shape.pitch + first_byte;
-      touch(key, mask, g.slice * width, address, write, absent);
-      const std::int64_t touched =
-          (to - from + 1) * std::min(width, last_byte + 1 - std::max(window.column, first_byte));
-      const std::int64_t missed =
-          touched * std::popcount(absent) / std::max(1, std::popcount(mask));
+      const std::int64_t from_byte = std::max(window.column, first_byte);
+      const std::int64_t to_byte = std::min(first_byte + width - 1, last_byte);
+      // A read of a part of a cell's columns makes it present with its last part: depth is walked
+      // from left to right.
+      if (write || to_byte == first_byte + width - 1) {
+        touch(key, mask, g.slice * width, address, write, absent);
+      } else {
+        const auto found = cells_.find(key);
+        absent = found == cells_.end() ? mask : mask & ~found->second->present;
+      }
+      const std::int64_t columns = to_byte - from_byte + 1;
+      const std::int64_t touched = (to - from + 1) * columns;
+      const std::int64_t missed = touched * std::popcount(absent) / std::max(1, std::popcount(mask));
       outcome_.missed += missed;
       outcome_.hit += touched - missed;
       if (absent == 0 || write) continue;
-      const std::int64_t rows =
-          std::max<std::int64_t>(1, (to - from + 1) * std::popcount(absent) / std::popcount(mask));
+      const std::int64_t rows = std::max<std::int64_t>(
+          1, (to - from + 1) * std::popcount(absent) / std::popcount(mask));
       const std::int64_t skipped = std::countr_zero(absent) * g.slice;
-      outcome_.missing.push_back({base + std::max(from, skipped), rows, first_byte, width});
+      outcome_.missing.push_back({base + std::max(from, skipped), rows, from_byte, columns});
     }
   }
   return outcome_;

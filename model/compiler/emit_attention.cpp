@@ -220,7 +220,7 @@ class Products {
                                              Count k) const {
     program::Instruction i;
     i.op = engine == Engine::kMatrix ? program::Opcode::kMatmul : program::Opcode::kVector;
-    i.fn = VectorFn::kDotProducts;
+    if (engine == Engine::kVector) i.fn = VectorFn::kDotProducts;
     i.a = {a, false, 0};
     i.b = {b, false, 0};
     i.c = {c, false, 0};

@@ -49,7 +49,7 @@ MACHINE_TEST(memory_bounds, "memory is read at least once for every weight and n
   const workload::Graph graph = testing::decode("gpt2", 1, 128, 4);
   const chip::RunResult result = run(config, graph, false);
   const double weights = static_cast<double>(graph.bytes_of(workload::Role::kWeight));
-  REQUIRE(result.memory_read >= 0.6 * weights);  // the embedding table is gathered, not streamed
+  REQUIRE(result.memory_read >= 0.95 * weights);  // positions are looked up, everything else streams
   REQUIRE(result.memory_read / result.time.value() <= config.memory.peak.value());
 }
 
@@ -73,7 +73,7 @@ MACHINE_TEST(repeatable, "the same program gives the same result, in a fresh chi
 
 MACHINE_TEST(repeats_agree, "repeated layers answer as the full run does") {
   const config::ChipConfig config = testing::chip(chip_name);
-  const workload::Graph graph = testing::decode("gpt2", 4, 256);
+  const workload::Graph graph = testing::decode("gpt-1.3b", 4, 256);
   const compiler::Compiled compiled = compiler::compile(graph, config, testing::stack(), {});
   chip::Simulator simulator(config);
   chip::RunOptions full;
