@@ -105,12 +105,13 @@ const CellCache::Outcome& CellCache::access(int region, std::int64_t repeat,
       }
       const std::int64_t columns = to_byte - from_byte + 1;
       const std::int64_t touched = (to - from + 1) * columns;
-      const std::int64_t missed = touched * std::popcount(absent) / std::max(1, std::popcount(mask));
+      const std::int64_t missed =
+          touched * std::popcount(absent) / std::max(1, std::popcount(mask));
       outcome_.missed += missed;
       outcome_.hit += touched - missed;
       if (absent == 0 || write) continue;
-      const std::int64_t rows = std::max<std::int64_t>(
-          1, (to - from + 1) * std::popcount(absent) / std::popcount(mask));
+      const std::int64_t rows =
+          std::max<std::int64_t>(1, (to - from + 1) * std::popcount(absent) / std::popcount(mask));
       const std::int64_t skipped = std::countr_zero(absent) * g.slice;
       outcome_.missing.push_back({base + std::max(from, skipped), rows, from_byte, columns});
     }

@@ -111,20 +111,17 @@ bool Sequencer::normalise() {
   return false;
 }
 
-/// At the border of two repetitions: when the last three took the same time, the rest is arithmetic.
-/// Repetitions beat against refresh and differ a little for ever; their mean is what counts.
+/// At the border of two repetitions: when the last three took as long as the three before, the rest
+/// is arithmetic. Single repetitions beat against refresh and scatter for ever; means settle.
 void Sequencer::maybe_skip() {
   constexpr std::size_t kCompared = 3;
   const std::size_t n = repeat_ends_.size();
-  if (!options_.skip_steady || n < kCompared + 1 || ends_block_ != next_.block) return;
-  double least = 1e30;
-  double most = 0;
-  for (std::size_t i = n - kCompared; i < n; ++i) {
-    const double time = to_seconds(repeat_ends_[i].at - repeat_ends_[i - 1].at).value();
-    least = std::min(least, time);
-    most = std::max(most, time);
-  }
-  if (most - least > options_.tolerance * most) return;
+  if (!options_.skip_steady || n < 2 * kCompared + 1 || ends_block_ != next_.block) return;
+  const auto span = [&](std::size_t last) {
+    return to_seconds(repeat_ends_[last].at - repeat_ends_[last - kCompared].at).value();
+  };
+  const double late = span(n - 1);
+  if (std::abs(late - span(n - 1 - kCompared)) > options_.tolerance * late) return;
   const std::int64_t rest = program_->blocks[next_.block].repeat - next_.repeat;
   const timing::PathShares window = repeat_ends_[n - 1].path - repeat_ends_[n - 1 - kCompared].path;
   skipped_path_ += window.scaled(static_cast<double>(rest) / static_cast<double>(kCompared));

@@ -14,6 +14,7 @@
 #include "config/config.h"
 #include "jobs/run_points.h"
 #include "jobs/simulation/evaluate.h"
+#include "report/report.h"
 
 namespace athena::cli {
 namespace {
@@ -194,11 +195,17 @@ void run_command(Session& session, const RunFlags& flags, const std::string& out
     run["ratio"] = ratio_of(run, theirs);
   }
   run["host"] = host_of(outcomes);
-  if (!out.empty()) write_folder(out, run, points[0]);
+  if (!out.empty()) {
+    write_folder(out, run, points[0]);
+    if (points.size() > 1) {
+      write_file_atomically(std::filesystem::path(out) / "config_vs.yaml", jobs::resolve_machine(points[1]).chip_text);
+    }
+    report::write_report(out);
+  }
   session.print(screen(run));
   if (!out.empty())
     session.print(
-        fmt::format("written to {}: result.json, ops.csv, config.yaml, point.json\n", out));
+        fmt::format("written to {}: report.html, result.json, ops.csv, config.yaml, point.json\n", out));
   session.print_json(run);
 }
 

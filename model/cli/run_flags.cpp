@@ -50,8 +50,9 @@ void RunFlags::add_to(CLI::App& command, bool compare) {
       ->each([](const std::string& text) {
         if (text == "0") throw CLI::ValidationError("--batch", "must be at least 1, not 0");
       });
-  command.add_option("--input", p.input,
-                     "prompt tokens of a sequence; decode: keys it sees (default 1024)")
+  command
+      .add_option("--input", p.input,
+                  "prompt tokens of a sequence; decode: keys it sees (default 1024)")
       ->each([](const std::string& text) {
         if (text == "0") throw CLI::ValidationError("--input", "must be at least 1, not 0");
       });

@@ -299,10 +299,11 @@ program::Kernel emit_gemm(const EmitContext& context, const mapping::KernelPlan&
   builder.store(out, o.out);
 
   program::Kernel& kernel = builder.kernel();
-  // A fused transfer stands for many stages: two of them in flight already run further ahead than the
-  // ring allows, so no more than that.
+  // A fused transfer stands for many stages: two of them in flight already run further ahead than
+  // the ring allows, so no more than that.
   if (fuse > 1) {
-    for (program::Semaphore& semaphore : kernel.semaphores) semaphore.initial = std::min<std::int64_t>(semaphore.initial, 2);
+    for (program::Semaphore& semaphore : kernel.semaphores)
+      semaphore.initial = std::min<std::int64_t>(semaphore.initial, 2);
   }
   kernel.parts = parts_of(plan);
   kernel.order.group = plan.group;

@@ -57,7 +57,8 @@ class RowsEmitter {
     for (const RowOperand& operand : plan_.outputs) declare_output(operand);
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
       const RowOperand& operand = plan_.inputs[i];
-      builder_.wait(Engine::kVector, builder_.full(inputs_[i]), operand.part_stride > 0 ? operand.per_row : 1);
+      builder_.wait(Engine::kVector, builder_.full(inputs_[i]),
+                    operand.part_stride > 0 ? operand.per_row : 1);
     }
     for (const int buffer : outputs_) builder_.wait(Engine::kVector, builder_.free(buffer));
     for (std::size_t i = 0; i < plan_.steps.size(); ++i) step(i);
@@ -184,7 +185,9 @@ class SequenceEmitter : RowsEmitter {
     }
   }
 
-  program::Kernel emit() { return rope_ == nullptr && write_ == nullptr ? emit_lookup() : emit_rotation(); }
+  program::Kernel emit() {
+    return rope_ == nullptr && write_ == nullptr ? emit_lookup() : emit_rotation();
+  }
 
  private:
   /// Rows of a table at the tokens' positions.
@@ -193,8 +196,10 @@ class SequenceEmitter : RowsEmitter {
     const RowOperand& rows = plan_.outputs.front();
     const Dtype type = type_of(context_, table.tensor);
     const int in = builder_.buffer("in", plan_.tile_rows, table.row_bytes, plan_.stages, type);
-    const int out = builder_.buffer("out", plan_.tile_rows, rows.row_bytes, 1, type_of(context_, rows.tensor));
-    builder_.load(Engine::kLoad0, sequence_window(table.tensor, position(), 0, table.row_bytes), in);
+    const int out =
+        builder_.buffer("out", plan_.tile_rows, rows.row_bytes, 1, type_of(context_, rows.tensor));
+    builder_.load(Engine::kLoad0, sequence_window(table.tensor, position(), 0, table.row_bytes),
+                  in);
     builder_.wait(Engine::kVector, builder_.full(in));
     builder_.wait(Engine::kVector, builder_.free(out));
     program::Instruction& copy = builder_.vector(VectorFn::kConvert, in, -1, out, tile_count(),

@@ -152,8 +152,9 @@ class Fuser {
     plan.backward = op.kind == OpKind::kAttentionBackward;
     plan.qkv = plan.backward && op.inputs.size() > 1 ? op.inputs[1] : op.inputs.at(0);
     // A fresh prompt finds its keys and values beside its queries; only older ones need the cache.
-    const bool fresh = std::all_of(plan.shape.batch.begin(), plan.shape.batch.end(),
-                                   [](const workload::Sequences& entry) { return entry.q_len == entry.kv_len; });
+    const bool fresh =
+        std::all_of(plan.shape.batch.begin(), plan.shape.batch.end(),
+                    [](const workload::Sequences& entry) { return entry.q_len == entry.kv_len; });
     plan.cached = !plan.backward && op.inputs.size() > 1 && !(fresh && holds_keys(plan));
     if (plan.cached) {
       plan.k = op.inputs[1];
@@ -171,7 +172,8 @@ class Fuser {
     const workload::Tensor& tensor = graph_.tensor(plan.qkv);
     const std::int64_t columns = tensor.dims.elements() / std::max<std::int64_t>(1, tensor.dims[0]);
     return !s.shared_latent &&
-           columns == static_cast<std::int64_t>(s.heads + s.kv_heads) * s.qk_dim + static_cast<std::int64_t>(s.kv_heads) * s.v_dim;
+           columns == static_cast<std::int64_t>(s.heads + s.kv_heads) * s.qk_dim +
+                          static_cast<std::int64_t>(s.kv_heads) * s.v_dim;
   }
 
   void collective(const Op& op) {
@@ -326,7 +328,8 @@ RowsPlan Fuser::row_plan(const Op& op) const {
   };
   switch (op.kind) {
     case OpKind::kEmbedding: {
-      if (op.name == "position") {  // rows of the table follow from the tokens' positions, not from ids
+      if (op.name ==
+          "position") {  // rows of the table follow from the tokens' positions, not from ids
         plan.batch = graph_.batch;
         plan.inputs.push_back(operand(op.inputs.at(1), graph_.tensor(op.inputs[1]).dims[0]));
         step(VectorFn::kConvert);

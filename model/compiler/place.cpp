@@ -103,7 +103,8 @@ std::vector<program::Region> allocate(const workload::Graph& graph, const config
     program::Region region = region_of(graph.tensors[i]);
     region.space = placement[i];
     // A compiler that places every byte lays weights out as its kernels read them.
-    region.tiled = region.role == program::Role::kWeight && chip.binding == config::Binding::kStatic;
+    region.tiled =
+        region.role == program::Role::kWeight && chip.binding == config::Binding::kStatic;
     std::int64_t& top = region.space == mapping::Space::kShared ? shared_end : memory_end;
     region.address = top;
     top = round_up(region.end(), kAlignment);

@@ -188,7 +188,8 @@ class GemmSearch {
   }
 
   void depths() {
-    // Rows of a tile are at least 512 bytes long where the depth allows: short bursts waste memory rows.
+    // Rows of a tile are at least 512 bytes long where the depth allows: short bursts waste memory
+    // rows.
     for (const std::int64_t k : {64, 128, 256, 512, 1024}) {
       if (k > 64 && k / 2 >= trial_.shape.k) break;
       if (k < 256 && trial_.shape.k >= 256) continue;

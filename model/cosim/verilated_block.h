@@ -38,8 +38,8 @@ class VerilatedBlock : public RtlBlock {
   }
   ~VerilatedBlock() override {
     close_trace();
-    // A model's parts find their context through the thread, which may still point to that of another
-    // block, perhaps one that is gone.
+    // A model's parts find their context through the thread, which may still point to that of
+    // another block, perhaps one that is gone.
     Verilated::threadContextp(context_.get());
     top_->final();
     top_.reset();

@@ -80,7 +80,8 @@ class Interpreter {
     const auto width = static_cast<std::size_t>(op.rows().width);
     const std::vector<std::int64_t> position = positions(graph_.batch);
     for (std::size_t r = 0; r < static_cast<std::size_t>(op.rows().rows); ++r) {
-      const auto row = op.name == "position" ? static_cast<std::size_t>(position[r]) : static_cast<std::size_t>(ids[r]);
+      const auto row = op.name == "position" ? static_cast<std::size_t>(position[r])
+                                             : static_cast<std::size_t>(ids[r]);
       std::copy_n(table.begin() + static_cast<std::ptrdiff_t>(row * width), width,
                   out.begin() + static_cast<std::ptrdiff_t>(r * width));
     }

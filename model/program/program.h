@@ -133,8 +133,8 @@ struct Region {
   std::int64_t repeat_stride =
       0;  ///< bytes between the copies that successive repeats of a block use
   std::int64_t repeats = 1;
-  /// Stored tile by tile in the order in which its kernel reads them, so that a window is one burst.
-  /// Rows and columns keep their meaning; only the physical order of the bytes differs.
+  /// Stored tile by tile in the order in which its kernel reads them, so that a window is one
+  /// burst. Rows and columns keep their meaning; only the physical order of the bytes differs.
   bool tiled = false;
   [[nodiscard]] std::int64_t span() const { return rows > 0 ? (rows - 1) * pitch + row_bytes : 0; }
   [[nodiscard]] std::int64_t end() const {

@@ -161,7 +161,8 @@ std::string disassemble(const Program& p) {
         "region name={} space={} role={} dtype={} address={} rows={} row_bytes={} pitch={} "
         "repeat_stride={} repeats={} tiled={}\n",
         quoted(r.name), r.space == Space::kShared ? "shared" : "memory", static_cast<int>(r.role),
-        athena::name(r.dtype), r.address, r.rows, r.row_bytes, r.pitch, r.repeat_stride, r.repeats, r.tiled ? 1 : 0);
+        athena::name(r.dtype), r.address, r.rows, r.row_bytes, r.pitch, r.repeat_stride, r.repeats,
+        r.tiled ? 1 : 0);
   }
   for (const Block& b : p.blocks) {
     text += fmt::format("block name={} repeat={}\n", quoted(b.name), b.repeat);

@@ -44,7 +44,8 @@ class PathShares {
   [[nodiscard]] PathShares scaled(double factor) const {
     PathShares result;
     for (std::size_t i = 0; i < kBounds; ++i) {
-      result.time_[i] = static_cast<std::int64_t>(std::llround(static_cast<double>(time_[i]) * factor));
+      result.time_[i] =
+          static_cast<std::int64_t>(std::llround(static_cast<double>(time_[i]) * factor));
     }
     return result;
   }

@@ -8,8 +8,8 @@
 
 namespace athena::validate {
 
-/// Error statistics over n figures, all as fractions (0.05 = 5 %). `bias` is the mean signed relative
-/// error (model - measured) / measured; `spearman` the rank correlation (1 when n < 2).
+/// Error statistics over n figures, all as fractions (0.05 = 5 %). `bias` is the mean signed
+/// relative error (model - measured) / measured; `spearman` the rank correlation (1 when n < 2).
 struct ErrorStats {
   std::size_t n = 0;
   double mape = 0.0;
@@ -56,12 +56,15 @@ struct ErrorTable {
 [[nodiscard]] ErrorStats error_stats(const std::vector<std::pair<double, double>>& pairs);
 
 /// Groups and summarises the figures.
-[[nodiscard]] ErrorTable summarise(std::string title, std::vector<Figure> figures, std::vector<Skipped> skipped);
+[[nodiscard]] ErrorTable summarise(std::string title, std::vector<Figure> figures,
+                                   std::vector<Skipped> skipped);
 
-/// {"title", "overall", "groups": [...], "worst": [...], "skipped": [...]} with the statistics as fractions.
+/// {"title", "overall", "groups": [...], "worst": [...], "skipped": [...]} with the statistics as
+/// fractions.
 [[nodiscard]] nlohmann::ordered_json to_json(const ErrorTable& table);
 
-/// The table for a terminal: overall, groups, the `worst` largest errors with their explanation, and skips.
+/// The table for a terminal: overall, groups, the `worst` largest errors with their explanation,
+/// and skips.
 [[nodiscard]] std::string to_text(const ErrorTable& table, std::size_t worst = 10);
 
 }  // namespace athena::validate

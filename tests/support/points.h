@@ -14,8 +14,8 @@ inline config::StackConfig stack(const std::string& name = "bare") {
   return config::load<config::StackConfig>(name, "stacks");
 }
 
-inline workload::Graph prefill(const std::string& model, std::int64_t batch, std::int64_t input, int layers = 0,
-                               const std::string& dtype = "") {
+inline workload::Graph prefill(const std::string& model, std::int64_t batch, std::int64_t input,
+                               int layers = 0, const std::string& dtype = "") {
   workload::PhaseSpec spec;
   spec.batch = workload::prefill_batch(batch, input);
   spec.layers = layers;
@@ -24,8 +24,8 @@ inline workload::Graph prefill(const std::string& model, std::int64_t batch, std
   return workload::build_graph(workload::load_transformer(model), spec);
 }
 
-inline workload::Graph decode(const std::string& model, std::int64_t batch, std::int64_t keys, int layers = 0,
-                              std::int64_t capacity = 0) {
+inline workload::Graph decode(const std::string& model, std::int64_t batch, std::int64_t keys,
+                              int layers = 0, std::int64_t capacity = 0) {
   workload::PhaseSpec spec;
   spec.phase = workload::Phase::kDecode;
   spec.batch = workload::decode_batch(batch, keys);

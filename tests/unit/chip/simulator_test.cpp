@@ -1,15 +1,17 @@
 // The machine: conservation of work and bytes, bounds by physics, determinism. A failure here means
 // that times are made up, work is lost, or a resource gives more than it has.
+#include "chip/simulator.h"
+
 #include <catch2/catch.hpp>
 
 #include "analytic/estimate.h"
-#include "chip/simulator.h"
 #include "support/points.h"
 
 using namespace athena;
 
 namespace {
-chip::RunResult run(const config::ChipConfig& config, const workload::Graph& graph, bool skip = true, double ratio = 1.0) {
+chip::RunResult run(const config::ChipConfig& config, const workload::Graph& graph,
+                    bool skip = true, double ratio = 1.0) {
   const compiler::Compiled compiled = compiler::compile(graph, config, testing::stack(), {});
   chip::Simulator simulator(config);
   chip::RunOptions options;
@@ -19,21 +21,28 @@ chip::RunResult run(const config::ChipConfig& config, const workload::Graph& gra
 }
 }  // namespace
 
-/// The same claim for a chip whose program places everything and for one whose hardware does; SystemC
-/// elaborates once per process, so each is a case of its own.
-#define MACHINE_TEST(function, claim)                                      \
-  static void function(const char* chip_name);                             \
-  TEST_CASE(claim " (scratchpad chip)") { function("athena"); }            \
-  TEST_CASE(claim " (cached chip)") { function("a100-sxm-80gb"); }         \
+/// The same claim for a chip whose program places everything and for one whose hardware does;
+/// SystemC elaborates once per process, so each is a case of its own.
+#define MACHINE_TEST(function, claim)          \
+  static void function(const char* chip_name); \
+  TEST_CASE(claim " (scratchpad chip)") {      \
+    function("athena");                        \
+  }                                            \
+  TEST_CASE(claim " (cached chip)") {          \
+    function("a100-sxm-80gb");                 \
+  }                                            \
   static void function(const char* chip_name)
 
 MACHINE_TEST(path_adds_up, "the critical path adds up to the run time exactly") {
-  const chip::RunResult result = run(testing::chip(chip_name), testing::prefill("tiny-llama", 2, 64));
+  const chip::RunResult result =
+      run(testing::chip(chip_name), testing::prefill("tiny-llama", 2, 64));
   REQUIRE(to_time(result.time).value() == result.path.total().value());
   REQUIRE(result.time.value() > 0);
 }
 
-TEST_CASE("every multiply-add of the graph is executed, none is invented on a chip that clips its tiles") {
+TEST_CASE(
+    "every multiply-add of the graph is executed, none is invented on a chip that clips its "
+    "tiles") {
   const workload::Graph graph = testing::prefill("gpt2", 1, 256, 2, "bf16");
   const chip::RunResult result = run(testing::chip("athena"), graph, false);
   double macs = 0;
@@ -44,12 +53,14 @@ TEST_CASE("every multiply-add of the graph is executed, none is invented on a ch
   REQUIRE(result.flops == Approx(graph.matrix_flops()));
 }
 
-MACHINE_TEST(memory_bounds, "memory is read at least once for every weight and never faster than its peak") {
+MACHINE_TEST(memory_bounds,
+             "memory is read at least once for every weight and never faster than its peak") {
   const config::ChipConfig config = testing::chip(chip_name);
   const workload::Graph graph = testing::decode("gpt2", 1, 128, 4);
   const chip::RunResult result = run(config, graph, false);
   const double weights = static_cast<double>(graph.bytes_of(workload::Role::kWeight));
-  REQUIRE(result.memory_read >= 0.95 * weights);  // positions are looked up, everything else streams
+  REQUIRE(result.memory_read >=
+          0.95 * weights);  // positions are looked up, everything else streams
   REQUIRE(result.memory_read / result.time.value() <= config.memory.peak.value());
 }
 
@@ -59,7 +70,8 @@ MACHINE_TEST(peak_holds, "work never runs above the peak of the matrix units") {
   REQUIRE(result.flops / result.time.value() <= config.peak_flops(Dtype::kBf16));
 }
 
-MACHINE_TEST(repeatable, "the same program gives the same result, in a fresh chip and in a used one") {
+MACHINE_TEST(repeatable,
+             "the same program gives the same result, in a fresh chip and in a used one") {
   const config::ChipConfig config = testing::chip(chip_name);
   const compiler::Compiled compiled =
       compiler::compile(testing::prefill("tiny-llama", 2, 64), config, testing::stack(), {});
@@ -101,24 +113,28 @@ MACHINE_TEST(monotone, "more work takes longer") {
   const config::ChipConfig config = testing::chip(chip_name);
   const double small = run(config, testing::prefill("gpt2", 1, 128, 2)).time.value();
   // A process elaborates one chip once: the larger run uses the closed forms of the same chip.
-  const compiler::Compiled large = compiler::map(testing::prefill("gpt2", 4, 512, 2), config, testing::stack());
+  const compiler::Compiled large =
+      compiler::map(testing::prefill("gpt2", 4, 512, 2), config, testing::stack());
   double seconds = 0;
   for (const auto& block : large.mapping.blocks) {
-    for (const auto& kernel : block.kernels) seconds += kernel.seconds * static_cast<double>(block.repeat);
+    for (const auto& kernel : block.kernels)
+      seconds += kernel.seconds * static_cast<double>(block.repeat);
   }
   REQUIRE(seconds > small);
 }
 
 TEST_CASE("a program of another chip is refused") {
-  const compiler::Compiled compiled =
-      compiler::compile(testing::prefill("tiny-llama", 1, 16), testing::chip("athena"), testing::stack(), {});
+  const compiler::Compiled compiled = compiler::compile(
+      testing::prefill("tiny-llama", 1, 16), testing::chip("athena"), testing::stack(), {});
   chip::Simulator simulator(testing::chip("a100-sxm-80gb"));
-  REQUIRE_THROWS_WITH(simulator.run(compiled.program, testing::stack(), {}), Catch::Contains("was compiled for 'athena'"));
+  REQUIRE_THROWS_WITH(simulator.run(compiled.program, testing::stack(), {}),
+                      Catch::Contains("was compiled for 'athena'"));
 }
 
 TEST_CASE("a program that cannot end says who waits for what") {
   const config::ChipConfig config = testing::chip("athena");
-  compiler::Compiled compiled = compiler::compile(testing::prefill("tiny-llama", 1, 16), config, testing::stack(), {});
+  compiler::Compiled compiled =
+      compiler::compile(testing::prefill("tiny-llama", 1, 16), config, testing::stack(), {});
   program::Kernel& kernel = compiled.program.blocks[1].kernels[0];
   kernel.semaphores.push_back({"stuck", 0});
   program::Instruction wait;

@@ -1,5 +1,5 @@
-// A compiled program is what the chip executes: if its files, its text or its checks were wrong, the
-// chip would run something else than what was compiled.
+// A compiled program is what the chip executes: if its files, its text or its checks were wrong,
+// the chip would run something else than what was compiled.
 #include <catch2/catch.hpp>
 
 #include "program/check.h"
@@ -11,7 +11,8 @@ using namespace athena;
 
 namespace {
 program::Program compiled(const char* chip, const char* model, bool decode) {
-  const workload::Graph graph = decode ? testing::decode(model, 3, 40, 0, 64) : testing::prefill(model, 2, 32);
+  const workload::Graph graph =
+      decode ? testing::decode(model, 3, 40, 0, 64) : testing::prefill(model, 2, 32);
   return compiler::compile(graph, testing::chip(chip), testing::stack(), {"hash", false}).program;
 }
 }  // namespace
@@ -30,7 +31,8 @@ TEST_CASE("a program survives its file and its text byte for byte") {
 }
 
 TEST_CASE("compiling the same graph twice gives the same bytes") {
-  REQUIRE(program::encode(compiled("athena", "tiny-llama", false)) == program::encode(compiled("athena", "tiny-llama", false)));
+  REQUIRE(program::encode(compiled("athena", "tiny-llama", false)) ==
+          program::encode(compiled("athena", "tiny-llama", false)));
 }
 
 TEST_CASE("the checker finds nothing wrong with what the compiler makes") {
@@ -79,13 +81,17 @@ TEST_CASE("the checker finds planted faults") {
 
 TEST_CASE("a damaged program file is refused") {
   std::string bytes = program::encode(compiled("athena", "tiny-llama", false));
-  REQUIRE_THROWS_WITH(program::decode("not a program", "x.bin"), Catch::Contains("not a compiled program"));
-  REQUIRE_THROWS_WITH(program::decode(bytes.substr(0, bytes.size() / 2), "x.bin"), Catch::Contains("truncated or damaged"));
+  REQUIRE_THROWS_WITH(program::decode("not a program", "x.bin"),
+                      Catch::Contains("not a compiled program"));
+  REQUIRE_THROWS_WITH(program::decode(bytes.substr(0, bytes.size() / 2), "x.bin"),
+                      Catch::Contains("truncated or damaged"));
   bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
   REQUIRE_THROWS_WITH(program::decode(bytes, "x.bin"), Catch::Contains("truncated or damaged"));
 }
 
 TEST_CASE("a model that does not fit is a finding that names the sizes") {
-  REQUIRE_THROWS_WITH(compiler::compile(testing::prefill("llama-2-70b", 1, 128), testing::chip("athena"), testing::stack(), {}),
-                      Catch::Contains("does not fit") && Catch::Contains("weights") && Catch::Contains("GiB"));
+  REQUIRE_THROWS_WITH(
+      compiler::compile(testing::prefill("llama-2-70b", 1, 128), testing::chip("athena"),
+                        testing::stack(), {}),
+      Catch::Contains("does not fit") && Catch::Contains("weights") && Catch::Contains("GiB"));
 }

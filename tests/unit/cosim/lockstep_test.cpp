@@ -1,7 +1,7 @@
 #include "cosim/lockstep.h"
 
-#include <catch2/catch.hpp>
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <filesystem>
 
 #include "base/error.h"

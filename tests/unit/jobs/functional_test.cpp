@@ -36,7 +36,15 @@ void check(const std::string& model, const std::string& chip) {
 
 }  // namespace
 
-TEST_CASE("tiny-llama computes what its reference does on a scratchpad chip") { check("tiny-llama", "athena"); }
-TEST_CASE("tiny-llama computes what its reference does on a cached chip") { check("tiny-llama", "a100-sxm-80gb"); }
-TEST_CASE("tiny-gpt2 computes what its reference does on a scratchpad chip") { check("tiny-gpt2", "athena"); }
-TEST_CASE("tiny-gpt2 computes what its reference does on a cached chip") { check("tiny-gpt2", "a100-sxm-80gb"); }
+TEST_CASE("tiny-llama computes what its reference does on a scratchpad chip") {
+  check("tiny-llama", "athena");
+}
+TEST_CASE("tiny-llama computes what its reference does on a cached chip") {
+  check("tiny-llama", "a100-sxm-80gb");
+}
+TEST_CASE("tiny-gpt2 computes what its reference does on a scratchpad chip") {
+  check("tiny-gpt2", "athena");
+}
+TEST_CASE("tiny-gpt2 computes what its reference does on a cached chip") {
+  check("tiny-gpt2", "a100-sxm-80gb");
+}
