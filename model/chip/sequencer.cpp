@@ -111,10 +111,10 @@ bool Sequencer::normalise() {
   return false;
 }
 
-/// At the border of two repetitions: when the last three took as long as the three before, the rest
+/// At the border of two repetitions: when the last four took as long as the four before, the rest
 /// is arithmetic. Single repetitions beat against refresh and scatter for ever; means settle.
 void Sequencer::maybe_skip() {
-  constexpr std::size_t kCompared = 3;
+  constexpr std::size_t kCompared = 4;
   const std::size_t n = repeat_ends_.size();
   if (!options_.skip_steady || n < 2 * kCompared + 1 || ends_block_ != next_.block) return;
   const auto span = [&](std::size_t last) {

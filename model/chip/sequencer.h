@@ -21,7 +21,7 @@ using TransferTime = std::function<Seconds(const program::Transfer&)>;
 
 struct SequencerOptions {
   bool skip_steady = true;  ///< repeat identical layers in arithmetic once they are steady
-  double tolerance = 4e-3;  ///< relative difference of three repetitions and the three before
+  double tolerance = 8e-3;  ///< relative difference of four repetitions and the four before
   std::int64_t launch[2] = {0, 0};
   TransferTime transfer;
 };

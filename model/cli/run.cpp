@@ -198,14 +198,15 @@ void run_command(Session& session, const RunFlags& flags, const std::string& out
   if (!out.empty()) {
     write_folder(out, run, points[0]);
     if (points.size() > 1) {
-      write_file_atomically(std::filesystem::path(out) / "config_vs.yaml", jobs::resolve_machine(points[1]).chip_text);
+      write_file_atomically(std::filesystem::path(out) / "config_vs.yaml",
+                            jobs::resolve_machine(points[1]).chip_text);
     }
     report::write_report(out);
   }
   session.print(screen(run));
   if (!out.empty())
-    session.print(
-        fmt::format("written to {}: report.html, result.json, ops.csv, config.yaml, point.json\n", out));
+    session.print(fmt::format(
+        "written to {}: report.html, result.json, ops.csv, config.yaml, point.json\n", out));
   session.print_json(run);
 }
 

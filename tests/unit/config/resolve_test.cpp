@@ -112,7 +112,7 @@ TEST_CASE("a document that is no map is refused") {
   CHECK_THROWS_WITH(resolve("list", "things"), Contains("expected 'key: value' lines, got a list"));
 }
 
-TEST_CASE("--set replaces values wherever they stand") {
+TEST_CASE("an override with --set replaces values wherever they stand") {
   Node node = parse_text("{a: {b: 1}, list: [{x: 1}, {x: 2}]}", "x");
   apply_set(node, "a.b=1.8 TB/s");
   apply_set(node, "a.c=[1, 2]");
@@ -127,7 +127,7 @@ TEST_CASE("--set replaces values wherever they stand") {
   CHECK(node.find("new")->find("deep")->find("key")->scalar == "v=w");
 }
 
-TEST_CASE("--set slips are refused") {
+TEST_CASE("an override with --set slips are refused") {
   Node node = parse_text("{a: {b: 1}, list: [1, 2]}", "x");
   CHECK_THROWS_WITH(apply_set(node, "a.b"), Contains("expected KEY=VALUE"));
   CHECK_THROWS_WITH(apply_set(node, "=3"), Contains("expected KEY=VALUE"));

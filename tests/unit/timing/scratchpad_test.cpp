@@ -67,7 +67,7 @@ TEST_CASE("ports serialise, the banks bound the sum", "[scratchpad]") {
   CHECK(pad.conflict_cycles() == 0);
 }
 
-TEST_CASE("beyond the capacity is refused", "[scratchpad]") {
+TEST_CASE("an access beyond the scratchpad is refused", "[scratchpad]") {
   Scratchpad pad(ScratchpadSpec{});
   ScratchAccess a;
   a.address = (1 << 20) - 32;

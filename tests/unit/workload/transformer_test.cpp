@@ -40,7 +40,7 @@ TEST_CASE("every shipped model loads, by path too, and says what it is") {
   CHECK(count >= 18);
 }
 
-TEST_CASE("--set changes a model file, and a wrong key is named") {
+TEST_CASE("an override with --set changes a model file, and a wrong key is named") {
   CHECK(load_transformer("tiny-llama", {"layers=5"}).layers == 5);
   CHECK_THROWS_AS(load_transformer("tiny-llama", {"layrs=5"}), InputError);
   CHECK_THROWS_AS(load_transformer("tiny-lama"), InputError);
