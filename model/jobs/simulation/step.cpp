@@ -109,6 +109,12 @@ StepRunner::StepRunner(const Machine& machine, std::string fidelity)
   if (fidelity_ != "analytic" && fidelity_ != "transaction" && fidelity_ != "detailed") {
     throw InputError("--fidelity is analytic, transaction or detailed, not '" + fidelity_ + "'.");
   }
+  if (fidelity_ == "detailed") {
+    throw InputError(
+        "--fidelity detailed is there for memory and network alone (athena validate --hbm, --noc); "
+        "a whole chip runs in "
+        "the analytic or the transaction tier.");
+  }
 }
 
 StepRunner::~StepRunner() = default;
