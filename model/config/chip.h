@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/dtype.h"
@@ -26,6 +27,9 @@ enum class Dataflow { kWeightStationary, kInputStationary, kOutputStationary };
 enum class NocKind { kMesh, kTorus, kCrossbar, kHierarchical };
 /// What the switch arbitrates: whole packets (wormhole lock) or single flits.
 enum class SwitchPolicy { kPacket, kFlit };
+/// What stands in a block's place: its model, its RTL, or both side by side, compared at every
+/// cycle.
+enum class Backend { kModel, kRtl, kLockstep };
 
 /// Clocks at full speed; the power governor may lower `core`.
 struct ClockConfig {
@@ -199,6 +203,9 @@ struct ChipConfig {
   LaunchConfig launch;
   PowerConfig power;
   TechnologyConfig technology;
+  /// Block of rtl/ -> its body; a block that is absent is its model. `athena run --rtl` overrides
+  /// it.
+  std::map<std::string, Backend> backend;
   std::string default_stack = "bare";  ///< file of configs/stacks/ when --stack is not given
   std::string default_system;          ///< file of configs/systems/ for --tp and friends
 
@@ -211,6 +218,9 @@ struct ChipConfig {
   /// 2 x MACs x cores x clock.
   [[nodiscard]] double peak_flops(Dtype type) const;
 };
+
+/// Spelling of the names of an enumeration in documents and on the command line.
+[[nodiscard]] std::vector<std::pair<Backend, std::string>> enum_names(const Backend*);
 
 /// The table that loads and documents a chip; see config/schema.h.
 [[nodiscard]] const StructSchema& schema_of(const ChipConfig*);

@@ -53,6 +53,10 @@ std::vector<std::pair<SwitchPolicy, std::string>> enum_names(const SwitchPolicy*
   return {{SwitchPolicy::kPacket, "packet"}, {SwitchPolicy::kFlit, "flit"}};
 }
 
+std::vector<std::pair<Backend, std::string>> enum_names(const Backend*) {
+  return {{Backend::kModel, "model"}, {Backend::kRtl, "rtl"}, {Backend::kLockstep, "lockstep"}};
+}
+
 const StructSchema& schema_of(const ClockConfig*) {
   static const StructSchema schema =
       SchemaBuilder<ClockConfig>("clock",
@@ -407,6 +411,9 @@ const StructSchema& schema_of(const ChipConfig*) {
           .field("launch", &ChipConfig::launch, "device side of a kernel launch")
           .field("power", &ChipConfig::power, "power and its limit")
           .field("technology", &ChipConfig::technology, "the silicon")
+          .field("backend", &ChipConfig::backend,
+                 "body of a block that has RTL: systolic_array, vector_softmax, dma_engine, "
+                 "noc_router, hbm_scheduler; absent = model")
           .field("default_stack", &ChipConfig::default_stack,
                  "software stack when none is asked for: a file of configs/stacks/")
           .field("default_system", &ChipConfig::default_system,
