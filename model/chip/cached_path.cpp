@@ -54,8 +54,10 @@ void CachedPath::submit(Request* request) {
 
 void CachedPath::write_back(const CellCache::Outcome& outcome, Request* request) {
   if (outcome.evicted_dirty == 0) return;
-  memory_.access(request->moment.at, static_cast<std::uint64_t>(outcome.evicted_address),
-                 Bytes(outcome.evicted_dirty), 1, Bytes(0), true);
+  const Time done =
+      memory_.access(request->moment.at, static_cast<std::uint64_t>(outcome.evicted_address),
+                     Bytes(outcome.evicted_dirty), 1, Bytes(0), true);
+  if (timeline_ != nullptr) note_memory(*timeline_, chip_, done, outcome.evicted_dirty, true);
   request->run->stats.memory_written += static_cast<double>(outcome.evicted_dirty);
 }
 
@@ -75,9 +77,12 @@ void CachedPath::read(Request* request) {
   for (const CellWindow& window : outcome.missing) {
     const auto address =
         static_cast<std::uint64_t>(copy + window.row * request->region->pitch + window.column);
-    from_memory =
-        std::max(from_memory, memory_.access(arrival, address, Bytes(window.bytes), window.rows,
-                                             Bytes(request->region->pitch), false));
+    const Time done = memory_.access(arrival, address, Bytes(window.bytes), window.rows,
+                                     Bytes(request->region->pitch), false);
+    if (timeline_ != nullptr) {
+      note_memory(*timeline_, chip_, done, window.bytes * window.rows, false);
+    }
+    from_memory = std::max(from_memory, done);
   }
   write_back(outcome, request);
   request->moment =
@@ -105,6 +110,8 @@ void CachedPath::deliver(Request* request) {
   const Time across = fabric_cycles(bytes / chip_.cache.bytes_per_cycle);
   const Moment begun = request->moment;
   const Moment slices = slices_.serve(begun, across, Bound::kL2);
+  if (timeline_ != nullptr)
+    timeline_->flow(timing::Flow::kCache, slices_.start(), slices.at, bytes);
   const Time through = fabric_cycles(bytes / chip_.cache.core_bytes_per_cycle);
   timing::Server& port = request->core->port(request->write);
   Moment from = slices;

@@ -21,6 +21,8 @@ class CachedPath : public compute::MemoryPath, private sim::Client {
   void reset() override;
   /// Core and cache clocks relative to full speed.
   void set_clock_ratio(double ratio) { ratio_ = ratio; }
+  /// Where flows through cache and memory go; null = nowhere.
+  void set_timeline(timing::Timeline* timeline) { timeline_ = timeline; }
 
  private:
   void wake(std::uint32_t tag, void* item) override;
@@ -36,6 +38,7 @@ class CachedPath : public compute::MemoryPath, private sim::Client {
   CellCache cache_;
   timing::Server slices_;
   double ratio_ = 1.0;
+  timing::Timeline* timeline_ = nullptr;
 };
 
 /// The memory system of a chip as timing/hbm_fast wants it.

@@ -57,4 +57,11 @@ Time MemoryPort::access(Time arrival, std::uint64_t address, Bytes row_bytes, st
   return memory_.access(arrival, std::min(address, limit), Bytes(stretched), write);
 }
 
+void note_memory(timing::Timeline& timeline, const config::ChipConfig& chip, Time done,
+                 std::int64_t bytes, bool write) {
+  const Time least = to_time(Seconds(static_cast<double>(bytes) / chip.memory.peak.value()));
+  timeline.flow(write ? timing::Flow::kMemoryWrite : timing::Flow::kMemoryRead,
+                std::max(Time(0), done - least), done, static_cast<double>(bytes));
+}
+
 }  // namespace athena::chip

@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <map>
 
+#include "config/chip.h"
 #include "timing/hbm_fast.h"
+#include "timing/timeline.h"
 
 namespace athena::chip {
 
@@ -30,5 +32,10 @@ class MemoryPort {
   std::int64_t wide_;                       ///< bytes from which a window goes as one transaction
   std::map<std::int64_t, double> stretch_;  ///< by row bytes, a power of two
 };
+
+/// Puts a transfer whose last byte passed the pins at `done` on the timeline: it began no later
+/// than its bytes take at the memory's peak.
+void note_memory(timing::Timeline& timeline, const config::ChipConfig& chip, Time done,
+                 std::int64_t bytes, bool write);
 
 }  // namespace athena::chip

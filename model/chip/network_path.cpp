@@ -77,10 +77,15 @@ Moment NetworkPath::fetch(Request* request, Chunk& chunk) {
         terminal_of(chunk.address, mapping::Space::kShared) / chip_.cluster.cores);
     const double rate = request->write ? chip_.cluster.scratch.write_bytes_per_cycle
                                        : chip_.cluster.scratch.read_bytes_per_cycle;
-    return shared_[cluster].serve(
+    const Moment served = shared_[cluster].serve(
         from,
         periods(static_cast<double>(chunk.bytes) / rate, Hertz(chip_.clock.core.value() * ratio_)),
         Bound::kL2);
+    if (timeline_ != nullptr) {
+      timeline_->flow(timing::Flow::kCache, shared_[cluster].start(), served.at,
+                      static_cast<double>(chunk.bytes));
+    }
+    return served;
   }
   const program::Region& region = *request->region;
   const Time arrival = from.at + to_time(chip_.memory.latency) / 2;
@@ -96,6 +101,7 @@ Moment NetworkPath::fetch(Request* request, Chunk& chunk) {
   }
   (request->write ? request->run->stats.memory_written : request->run->stats.memory_read) +=
       static_cast<double>(chunk.bytes);
+  if (timeline_ != nullptr) note_memory(*timeline_, chip_, done, chunk.bytes, request->write);
   return from.until(done + to_time(chip_.memory.latency) / 2, Bound::kHbm);
 }
 
@@ -168,6 +174,10 @@ void NetworkPath::hop(Chunk* chunk, std::uint32_t index) {
       fabric_cycles(static_cast<double>(chunk->bytes) / chip_.noc.link_bytes_per_cycle);
   const Moment tail = server.serve(branch.head, busy, Bound::kNoc);
   link_bytes_[static_cast<std::size_t>(link)] += static_cast<double>(chunk->bytes);
+  if (timeline_ != nullptr && wire.kind == timing::NocLink::Kind::kNetwork) {
+    timeline_->flow(timing::Flow::kNetwork, server.start(), tail.at,
+                    static_cast<double>(chunk->bytes));
+  }
   chunk->run->stats.counts.noc_byte_hops += static_cast<double>(chunk->bytes);
   const Time latency = fabric_cycles(chip_.noc.router_cycles + wire.cycles);
   if (wire.kind == timing::NocLink::Kind::kEject) {

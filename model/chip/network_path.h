@@ -14,6 +14,7 @@
 #include "config/chip.h"
 #include "sim/dispatcher.h"
 #include "timing/noc_topology.h"
+#include "timing/timeline.h"
 
 namespace athena::chip {
 
@@ -24,6 +25,8 @@ class NetworkPath : public compute::MemoryPath, private sim::Client {
   void submit(compute::Request* request) override;
   void reset() override;
   void set_clock_ratio(double ratio) { ratio_ = ratio; }
+  /// Where flows over links and memory go; null = nowhere.
+  void set_timeline(timing::Timeline* timeline) { timeline_ = timeline; }
   /// Bytes per link since reset, for traffic maps.
   [[nodiscard]] const std::vector<double>& link_bytes() const { return link_bytes_; }
   [[nodiscard]] const timing::Topology& topology() const { return topology_; }
@@ -63,6 +66,7 @@ class NetworkPath : public compute::MemoryPath, private sim::Client {
   timing::NocTerminals terminals_;
   std::int64_t chunk_;
   double ratio_ = 1.0;
+  timing::Timeline* timeline_ = nullptr;
   std::vector<timing::Server> links_;
   std::vector<timing::Server> shared_;  ///< scratchpad port of each cluster
   std::vector<double> link_bytes_;

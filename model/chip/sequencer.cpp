@@ -285,6 +285,10 @@ void Sequencer::account(const KernelRun& run) {
                   to_seconds(run.end.at - last_end_.at).value(),
                   run.end.path - last_end_.path,
                   run.stats};
+  if (options_.timeline != nullptr) {
+    options_.timeline->kernel(
+        {run.index, run.kernel->name, totals_[index].block, run.repeat, last_end_.at, run.end.at});
+  }
   one.stats.counts.memory_bytes = run.stats.memory_read + run.stats.memory_written;
   KernelTotal& total = totals_[index];
   total.executions += 1;

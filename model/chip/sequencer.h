@@ -13,6 +13,7 @@
 #include "program/program.h"
 #include "sim/dispatcher.h"
 #include "timing/moment.h"
+#include "timing/timeline.h"
 
 namespace athena::chip {
 
@@ -24,6 +25,7 @@ struct SequencerOptions {
   double tolerance = 8e-3;  ///< relative difference of four repetitions and the four before
   std::int64_t launch[2] = {0, 0};
   TransferTime transfer;
+  timing::Timeline* timeline = nullptr;  ///< gets every kernel that runs
 };
 
 /// One kernel of the program, summed over its executions (skipped repetitions included).

@@ -44,11 +44,13 @@ class Simulator::Impl {
     sequence.launch[0] = options.launch[0];
     sequence.launch[1] = options.launch[1];
     sequence.transfer = options.transfer;
+    sequence.timeline = options.timeline;
     std::vector<compute::Core*> cores;
     for (const auto& core : cores_) cores.push_back(core.get());
     sequencer_.begin(program, stack, sequence, cores);
     dispatcher_.run_to_idle();
     if (!sequencer_.ended()) deadlock();
+    if (options.timeline != nullptr && network_ != nullptr) map_links(*options.timeline);
     RunResult result = collect();
     result.events = dispatcher_.events() - events;
     return result;
@@ -59,12 +61,32 @@ class Simulator::Impl {
     dispatcher_.reset();
     memory_.reset();
     path_->reset();
-    if (cached_ != nullptr) cached_->set_clock_ratio(options.clock_ratio);
-    if (network_ != nullptr) network_->set_clock_ratio(options.clock_ratio);
+    if (cached_ != nullptr) {
+      cached_->set_clock_ratio(options.clock_ratio);
+      cached_->set_timeline(options.timeline);
+    }
+    if (network_ != nullptr) {
+      network_->set_clock_ratio(options.clock_ratio);
+      network_->set_timeline(options.timeline);
+    }
     for (const auto& core : cores_) {
       core->reset();
       core->set_clock_ratio(options.clock_ratio);
+      core->set_timeline(options.timeline);
       core->set_meaning(options.meaning);
+    }
+  }
+
+  /// Bytes over every link of the network in this run.
+  void map_links(timing::Timeline& timeline) const {
+    const timing::Topology& topology = network_->topology();
+    const config::NocKind kind = topology.spec().kind;
+    if (kind == config::NocKind::kMesh || kind == config::NocKind::kTorus)
+      timeline.grid(topology.spec().rows, topology.spec().cols);
+    for (int id = 0; id < topology.link_count(); ++id) {
+      const timing::NocLink& link = topology.link(id);
+      timeline.link({link.from_router, link.to_router, link.terminal,
+                     network_->link_bytes()[static_cast<std::size_t>(id)]});
     }
   }
 

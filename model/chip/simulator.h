@@ -14,6 +14,7 @@
 #include "program/program.h"
 #include "timing/energy.h"
 #include "timing/moment.h"
+#include "timing/timeline.h"
 
 namespace athena::chip {
 
@@ -22,7 +23,8 @@ struct RunOptions {
   bool skip_steady = true;          ///< repeat identical layers in arithmetic once steady
   std::int64_t launch[2] = {0, 0};  ///< launch values
   std::function<Seconds(const program::Transfer&)> transfer;  ///< time between chips
-  exec::Meaning* meaning = nullptr;                           ///< functional mode
+  timing::Timeline* timeline = nullptr;  ///< gets what happened when; null = nothing is kept
+  exec::Meaning* meaning = nullptr;      ///< functional mode
 };
 
 /// One kernel, summed over its executions.
@@ -34,7 +36,8 @@ struct KernelResult {
   double executions = 0;
   double seconds = 0;
   timing::PathShares path;
-  double flops = 0;  ///< useful matrix work
+  double flops = 0;    ///< useful matrix work
+  double power_w = 0;  ///< mean while it ran; 0 = nobody asked
   timing::EventCounts counts;
   double memory_read = 0, memory_written = 0, cache_hits = 0, cache_misses = 0;  ///< bytes
 };

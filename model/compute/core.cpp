@@ -439,6 +439,9 @@ void Core::multiply(Context& ctx, std::uint32_t context, std::size_t engine, Str
     stream.tail = Moment();
     stream.pieces = 1;
   }
+  if (timeline_ != nullptr) {
+    timeline_->work(timing::Lane::kMatrix, index_, ctx.run->index, matrix_.start(), done.at, busy);
+  }
   bool released = false;
   stream.pending = &instruction;
   stream.pending_slots = take_slots(ctx, stream, instruction, released);
@@ -474,6 +477,10 @@ void Core::compute_vector(Context& ctx, std::uint32_t context, std::size_t engin
   }
   const Time busy(cache.occupied);
   stream.now = vector_.serve(stream.now, busy, Bound::kVector);
+  if (timeline_ != nullptr) {
+    timeline_->work(timing::Lane::kVector, index_, ctx.run->index, vector_.start(), stream.now.at,
+                    busy);
+  }
   bool released = false;
   stream.pending = &instruction;
   stream.pending_slots = take_slots(ctx, stream, instruction, released);
@@ -563,6 +570,7 @@ bool Core::transfer(Context& ctx, std::uint32_t context, std::size_t engine, Str
   if (!request->write)
     stream.now = stream.now.after(cycles(chip_.core.dma.setup_cycles), Bound::kNoc);
   request->moment = stream.now;
+  request->sent = stream.now.at;
   if (instruction.multicast != program::Multicast::kNone && stream.items != nullptr) {
     broadcast(ctx, stream, engine, instruction, request);
     return true;
@@ -626,6 +634,10 @@ void Core::complete(Request* request) {
   if (meaning_ != nullptr) {
     meaning_->apply({index_, static_cast<int>(request->context), ctx.run->repeat}, *ctx.run->kernel,
                     *request->instruction, request->env, {request->slot, 0, 0, 0});
+  }
+  if (timeline_ != nullptr) {
+    timeline_->span(request->write ? timing::Lane::kStore : timing::Lane::kLoad, index_,
+                    ctx.run->index, request->sent, request->moment.at);
   }
   --ctx.outstanding;
   if (request->write) ctx.last = timing::later(ctx.last, request->moment);

@@ -21,6 +21,7 @@
 #include "config/chip.h"
 #include "exec/meaning.h"
 #include "sim/dispatcher.h"
+#include "timing/timeline.h"
 
 namespace athena::compute {
 
@@ -56,6 +57,8 @@ class Core : public sc_core::sc_module, private sim::Client {
   void resume(std::uint32_t tag);
 
   void set_meaning(exec::Meaning* meaning) { meaning_ = meaning; }
+  /// Where spans of the engines go; null = nowhere.
+  void set_timeline(timing::Timeline* timeline) { timeline_ = timeline; }
   /// Core clock relative to full speed (power cap).
   void set_clock_ratio(double ratio) { ratio_ = ratio; }
   [[nodiscard]] int index() const { return index_; }
@@ -161,6 +164,7 @@ class Core : public sc_core::sc_module, private sim::Client {
   MemoryPath& memory_;
   Board& board_;
   exec::Meaning* meaning_ = nullptr;
+  timing::Timeline* timeline_ = nullptr;
   double ratio_ = 1.0;
   timing::Server matrix_, vector_, port_in_, port_out_, window_;
   double window_seconds_per_byte_ = 0;

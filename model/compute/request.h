@@ -30,6 +30,7 @@ struct Request {
   std::int64_t slot = 0;            ///< stage of the buffer
   std::vector<Request*> receivers;  ///< broadcast: one request per receiving core
   timing::Moment moment;            ///< where it is in time
+  Time sent{0};                     ///< when the engine asked
   Time lead{0};                     ///< the first piece arrived this much before `moment`
   timing::Bound lead_bound = timing::Bound::kHbm;  ///< what that time was spent on
   // Private to the memory path:
