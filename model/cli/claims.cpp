@@ -110,10 +110,20 @@ std::string row_text(const cost::ClaimRow& row) {
   return out + table.text(2);
 }
 
+/// One line per claim: what is said, what we find, what it hangs on.
 std::string summary_text(const std::vector<cost::ClaimRow>& rows) {
-  Table table({"claim", "verdict", "because"});
+  Table table({"claim", "source", "our figure", "", "interval", "verdict", "decided by"});
   for (const cost::ClaimRow& row : rows) {
-    table.row({row.id, std::string(cost::name(row.verdict)), row.conclusion});
+    const cost::ClaimFigure& f = row.headline;
+    const bool known = !f.unit.empty();
+    const std::string nominal =
+        known ? figure_value(f.nominal, f.unit) + (f.unit == "-" ? "" : " " + f.unit) : "-";
+    const std::string interval =
+        known && f.low != f.high
+            ? fmt::format("{} to {}", figure_value(f.low, f.unit), figure_value(f.high, f.unit))
+            : "";
+    table.row({row.id, row.source.substr(0, row.source.find(',')), known ? f.what : "", nominal,
+               interval, std::string(cost::name(row.verdict)), row.decides});
   }
   return table.text();
 }

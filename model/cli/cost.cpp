@@ -129,6 +129,7 @@ std::string area_text(const cost::ChipReport& r) {
   if (r.transistors_mm2 > 0.0) {
     out += fmt::format("from the published transistor count: {:.0f} mm2\n", r.transistors_mm2);
   }
+  for (const std::string& sentence : cost::explain(r.evidence)) out += sentence + "\n";
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <yaml-cpp/parser.h>
 
 #include <sstream>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -166,7 +167,22 @@ Node parse_text(std::string_view text, const std::string& name) {
 }
 
 Node parse_file(const std::filesystem::path& path) {
-  return parse_text(read_file(path), path.string());
+  // Sweeps read the same few documents thousands of times. Reading a file is cheap, parsing it is
+  // not: the tree is kept for as long as the text stays the same.
+  struct Known {
+    std::string text;
+    Node tree;
+  };
+  constexpr std::size_t kMostKnown = 256;
+  thread_local std::unordered_map<std::string, Known> known;
+  const std::string name = path.string();
+  std::string text = read_file(path);
+  if (const auto found = known.find(name); found != known.end() && found->second.text == text)
+    return found->second.tree;
+  Node tree = parse_text(text, name);
+  if (known.size() >= kMostKnown) known.clear();
+  known[name] = {std::move(text), tree};
+  return tree;
 }
 
 }  // namespace athena::config

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cstdlib>
+#include <map>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -65,10 +68,16 @@ fs::path locate(const std::string& name_or_path, std::string_view kind) {
 
 /// Paths in errors and origins are written relative to the working directory where that is shorter.
 std::string shown(const fs::path& path) {
+  // Finding the way from folder to folder asks the system for every step of it: once is enough.
+  thread_local std::map<std::pair<fs::path, fs::path>, std::string> known;
   std::error_code code;
+  std::string& text = known[{fs::current_path(code), path}];
+  if (!text.empty()) return text;
   const fs::path relative = fs::relative(path, code);
-  if (code || relative.empty()) return path.string();
-  return relative.string().size() < path.string().size() ? relative.string() : path.string();
+  const bool shorter =
+      !code && !relative.empty() && relative.string().size() < path.string().size();
+  text = shorter ? relative.string() : path.string();
+  return text;
 }
 
 Node load_chain(const fs::path& path, std::string_view kind, std::vector<fs::path>& chain);
@@ -87,8 +96,8 @@ Node load_base(const Node& base, const fs::path& of, std::string_view kind,
   std::error_code code;
   if (!fs::exists(path, code))
     throw InputError(base.where, "base: there is no file '" + path.string() + "'.");
-  const fs::path canonical = fs::weakly_canonical(path);
-  if (std::find(chain.begin(), chain.end(), canonical) != chain.end())
+  const auto same = [&](const fs::path& seen) { return fs::equivalent(seen, path, code); };
+  if (std::any_of(chain.begin(), chain.end(), same))
     throw InputError(base.where, "base: '" + base.scalar + "' leads back to itself.");
   if (chain.size() >= kMaxBaseDepth)
     throw InputError(base.where, fmt::format("base: more than {} documents deep.", kMaxBaseDepth));
@@ -96,7 +105,7 @@ Node load_base(const Node& base, const fs::path& of, std::string_view kind,
 }
 
 Node load_chain(const fs::path& path, std::string_view kind, std::vector<fs::path>& chain) {
-  chain.push_back(fs::weakly_canonical(path));
+  chain.push_back(path);
   Node document = parse_file(shown(path));
   if (document.is_null()) document = map_node();
   if (!document.is_map())
@@ -136,6 +145,22 @@ Node* step_into_list(Node& list, const std::string& word, const std::string& sof
     throw InputError(where, fmt::format("'{}' has {} items; there is no index {}.", sofar,
                                         list.list.size(), index));
   return &list.list[index];
+}
+
+/// A value that YAML reads as one plain scalar of exactly this text: most of what `--set` and
+/// sweeps give. Anything else goes to the parser.
+bool is_plain_scalar(std::string_view text) {
+  if (text.empty() || std::isalnum(static_cast<unsigned char>(text.front())) == 0 ||
+      text.back() == ' ' || text == "null" || text == "Null" || text == "NULL") {
+    return false;
+  }
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == ' ' || c == '.' || c == '-' || c == '_' || c == '/';
+  });
+}
+
+Node value_of(std::string_view text, const std::string& origin) {
+  return is_plain_scalar(text) ? scalar_node(std::string(text)) : parse_text(text, origin);
 }
 
 void mark_origin(Node& node, const std::string& origin, const Location& where) {
@@ -200,7 +225,7 @@ void apply_set(Node& document, const std::string& assignment) {
   const Location where{origin};
   if (equals == std::string::npos || equals == 0)
     throw InputError(where, "expected KEY=VALUE, such as memory.stacks=6.");
-  Node value = parse_text(std::string_view(assignment).substr(equals + 1), origin);
+  Node value = value_of(std::string_view(assignment).substr(equals + 1), origin);
   mark_origin(value, origin, where);
   const std::vector<std::string> words = split_path(assignment.substr(0, equals));
   Node* node = &document;

@@ -13,6 +13,7 @@ namespace athena::cost {
 namespace {
 
 constexpr double kUm2PerMm2 = 1e6;
+constexpr double kTransistorsPerBit = 6.0;
 // Payload of one 112 Gb/s lane after coding and protocol.
 constexpr double kLaneBytesPerSecond = 12.5e9;
 
@@ -179,9 +180,20 @@ AreaModel::AreaModel(const config::ChipConfig& chip, const AreaFacts& facts,
   constants_ = nullptr;
 }
 
+TransistorSplit AreaModel::transistors(const Values& values) const {
+  const double scale = logic_ == kNone ? 1.0 : values[logic_];
+  TransistorSplit out;
+  out.sram_billion = sram_megabits_ * kTransistorsPerBit / 1e3;
+  out.logic_density = values[logic_density_] / scale;
+  for (const Term& term : terms_) {
+    if (term.scaling == Scaling::kLogic)
+      out.logic_billion += term_mm2(term, values) * out.logic_density / 1e3;
+  }
+  return out;
+}
+
 double AreaModel::mm2_from_transistors(double billions, const Values& values) const {
   if (billions <= 0.0) return 0.0;
-  constexpr double kTransistorsPerBit = 6.0;
   const double scale = logic_ == kNone ? 1.0 : values[logic_];
   const double logic_mtr = billions * 1e3 - sram_megabits_ * kTransistorsPerBit;
   double area = std::max(logic_mtr, 0.0) / values[logic_density_] * scale;

@@ -28,6 +28,13 @@ struct AreaReport {
   [[nodiscard]] double of(std::string_view name) const;
 };
 
+/// Transistors of what a chip file describes.
+struct TransistorSplit {
+  double sram_billion = 0.0;   ///< six per bit
+  double logic_billion = 0.0;  ///< logic blocks at `logic_density`
+  double logic_density = 0.0;  ///< millions per mm2 at the die's node, packed as GA100
+};
+
 /// Computes areas; positions of constants are looked up once.
 class AreaModel {
  public:
@@ -48,6 +55,8 @@ class AreaModel {
   /// arrays' area, the rest as logic at GA100's packing, PHYs as they are. 0 when no count was
   /// published.
   [[nodiscard]] double mm2_from_transistors(double billions, const Values& values) const;
+  /// Transistors of the blocks, by the same packing.
+  [[nodiscard]] TransistorSplit transistors(const Values& values) const;
   /// Terms of SRAM arrays (redundant rows and columns can repair them).
   [[nodiscard]] std::vector<std::size_t> memory_terms() const;
 

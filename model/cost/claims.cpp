@@ -66,6 +66,7 @@ constexpr std::array kTitles{
     Title{"year-in-a-month", "A DGX-1 does a year's work in a month", "press, 2016 to 2017"},
     Title{"transistors", "MI300 has 153 billion transistors against 80 billion of H100",
           "AMD, 2023"},
+    Title{"h100-teardown", "An H100 costs 3,320 $ to make", "Raymond James, 2023, via the press"},
     Title{"cowos", "H100 supply meets half of demand, limited by CoWoS", "press, 2023"}};
 
 }  // namespace
@@ -127,6 +128,8 @@ std::vector<ClaimRow> evaluate_claims(const ClaimsPlan& plan, Constants& constan
   guarded(rows, {"supercomputer"}, [&] { return Rows{training_row(context)}; });
   guarded(rows, {"year-in-a-month"}, [&] { return Rows{dgx_row(context)}; });
   guarded(rows, {"transistors"}, [&] { return Rows{packages_row(context)}; });
+  if (!plan.teardown.empty())
+    guarded(rows, {"h100-teardown"}, [&] { return Rows{teardown_row(context)}; });
   guarded(rows, {"cowos"}, [&] { return Rows{cowos_row(context)}; });
   return rows;
 }
@@ -137,18 +140,20 @@ nlohmann::ordered_json to_json(const std::vector<ClaimRow>& rows) {
     return std::isfinite(value) ? Json(value) : Json(nullptr);
   };
   Json out = Json::array();
+  const auto figure_json = [&](const ClaimFigure& figure) {
+    return Json{{"what", figure.what},
+                {"low", number(figure.low)},
+                {"nominal", number(figure.nominal)},
+                {"high", number(figure.high)},
+                {"unit", figure.unit}};
+  };
   for (const ClaimRow& row : rows) {
     Json figures = Json::array();
-    for (const ClaimFigure& figure : row.figures) {
-      figures.push_back({{"what", figure.what},
-                         {"low", number(figure.low)},
-                         {"nominal", number(figure.nominal)},
-                         {"high", number(figure.high)},
-                         {"unit", figure.unit}});
-    }
+    for (const ClaimFigure& figure : row.figures) figures.push_back(figure_json(figure));
     out.push_back({{"id", row.id},
                    {"claim", row.claim},
                    {"source", row.source},
+                   {"headline", row.headline.unit.empty() ? Json() : figure_json(row.headline)},
                    {"figures", std::move(figures)},
                    {"verdict", name(row.verdict)},
                    {"conclusion", row.conclusion},

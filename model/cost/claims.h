@@ -54,6 +54,7 @@ struct ClaimsPlan {
   std::string description{};
   RunRequest query;
   std::vector<std::int64_t> query_batches{};
+  std::string query_small_dtype{};  ///< smaller weights tried for the cheaper claim; "" = none
   double query_chips = 8;
   RunRequest training;
   double training_parameters = 175e9;
@@ -64,6 +65,7 @@ struct ClaimsPlan {
   std::vector<std::string> third_cheaper{};
   std::vector<std::string> packages{};
   std::string cowos{};
+  std::string teardown{};  ///< chip whose manufacturing cost was estimated by a teardown
 };
 [[nodiscard]] const config::StructSchema& schema_of(const ClaimsPlan*);
 
@@ -88,6 +90,8 @@ struct ClaimRow {
   std::string id{};
   std::string claim{};
   std::string source{};
+  ClaimFigure
+      headline{};  ///< the figure to hold against the claim; unit "" = could not be computed
   std::vector<ClaimFigure> figures{};
   Verdict verdict = Verdict::kNotReproduced;
   std::string conclusion{};  ///< one sentence

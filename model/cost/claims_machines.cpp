@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <tuple>
 
 #include "base/error.h"
 #include "cost/claims_rows.h"
@@ -81,16 +83,24 @@ ClaimRow tpu_row(const Context& context) {
   }
   const ClaimFigure range = range_of("speed over an A100, per chip", speed);
   row.figures.push_back(range);
+  row.headline = range;
+  const auto ours = config::load<config::ChipConfig>(requests.front().on, "chips");
+  const auto theirs = config::load<config::ChipConfig>(context.plan.tpu_rival, "chips");
+  const double peak = ours.peak_flops(Dtype::kBf16) / theirs.peak_flops(Dtype::kBf16);
+  row.figures.push_back(exact("peak over an A100's, published", peak, "x"));
+  row.figures.push_back(exact("memory bandwidth over an A100's, published",
+                              ours.memory.peak.value() / theirs.memory.peak.value(), "x"));
   if (!power.empty()) row.figures.push_back(range_of("A100 power over TPU power", power));
   const double low = context.value("tpu_speed_low"), high = context.value("tpu_speed_high");
   row.verdict = range.low >= low          ? Verdict::kHolds
                 : meets(range, low, high) ? Verdict::kHoldsIf
                                           : Verdict::kNotReproduced;
   row.conclusion = fmt::format(
-      "Per chip we find {:.2f} to {:.2f} times; the paper's {:.1f} to {:.1f} are whole MLPerf "
-      "systems with each side's software.",
-      range.low, range.high, low, high);
-  row.decides = "the software stack and the scale of the system, not the peak (275 to 312 TFLOP/s)";
+      "Per chip we find {:.2f} to {:.2f} times: with {:.2f} of the peak, {:.1f} needs {:.2f} times "
+      "the A100's share of its peak; the paper compares whole MLPerf systems, each with its "
+      "software.",
+      range.low, range.high, peak, low, low / peak);
+  row.decides = "the A100's share of its peak in that software and at that scale";
   return row;
 }
 
@@ -109,6 +119,7 @@ ClaimRow training_row(const Context& context) {
   row.figures.push_back(exact("simulated MFU", mfu, "-"));
   row.figures.push_back({"days for 300 billion tokens", days(std::min(1.0, mfu * 1.25)), days(mfu),
                          days(mfu * 0.6), "days"});
+  row.headline = row.figures.back();
   for (const double share : {0.2, 0.3, 0.4, 0.5}) {
     row.figures.push_back(exact(fmt::format("days at MFU {:.1f}", share), days(share), "days"));
   }
@@ -134,6 +145,7 @@ ClaimRow dgx_row(const Context& context) {
     row.figures.push_back(exact(fmt::format("{} over one {}", requests[i].on, requests.back().on),
                                 ratios.back(), "x"));
   }
+  row.headline = range_of("eight-GPU server over one GPU", ratios);
   row.figures.push_back(exact("needed", wanted, "x"));
   const double best = *std::max_element(ratios.begin(), ratios.end());
   row.verdict = best >= wanted ? Verdict::kHoldsIf : Verdict::kNotReproduced;
@@ -157,6 +169,15 @@ ClaimRow packages_row(Context& context) {
     row.figures.push_back(exact(r.chip + ": dies per billion transistors",
                                 r.nominal.dies / facts->transistors_billion, "$"));
   }
+  row.headline = exact("cost of making a transistor, over the single die's",
+                       many.report.manufacturing.nominal / many.transistors_billion /
+                           (one.report.manufacturing.nominal / one.transistors_billion),
+                       "x");
+  const double low = many.report.manufacturing.p5 / one.report.manufacturing.p95;
+  const double high = many.report.manufacturing.p95 / one.report.manufacturing.p5;
+  const double count = one.transistors_billion / many.transistors_billion;
+  row.headline.low = low * count;
+  row.headline.high = high * count;
   row.verdict = Verdict::kHoldsIf;
   row.conclusion = fmt::format(
       "True of a package of {} dies against one die: {:.0f} $ against {:.0f} $ to make, {:.1f} $ "
@@ -166,6 +187,46 @@ ClaimRow packages_row(Context& context) {
       many.report.nominal.dies / many.transistors_billion,
       one.report.nominal.dies / one.transistors_billion);
   row.decides = "counting packages or dies; a single die of that count exceeds the reticle";
+  return row;
+}
+
+ClaimRow teardown_row(Context& context) {
+  ClaimRow row = titled("h100-teardown");
+  const CostSubject subject = load_subject(context.plan.teardown, context.constants);
+  ReportOptions options;
+  options.draws = context.draws;
+  const ChipReport r = cost_report(subject, nullptr, context.constants, options).chip;
+  context.nominal = context.constants.nominal();
+  const double claimed = context.value("teardown_total");
+  row.headline = spread("manufacturing", r.manufacturing, "$");
+  row.figures.push_back(row.headline);
+  // Part by part; the teardown's interposer is its packaging, bonding and test included apart.
+  const CostSample& s = r.nominal;
+  const std::array<std::tuple<const char*, const char*, double>, 4> parts{
+      {{"memory", "teardown_memory", s.memory},
+       {"packaging (interposer, substrate, bonding loss)", "teardown_packaging",
+        s.interposer + s.substrate + s.bonding_loss},
+       {"test and assembly", "teardown_test", s.test},
+       {"dies and module", "", s.dies + s.module}}};
+  double rest = claimed;
+  std::string widest;
+  double widest_gap = 0.0;
+  for (const auto& [what, constant, ours] : parts) {
+    const double theirs = *constant != '\0' ? context.value(constant) : rest;
+    if (*constant != '\0') rest -= theirs;
+    row.figures.push_back(exact(fmt::format("{}: ours", what), ours, "$"));
+    row.figures.push_back(exact(fmt::format("{}: the estimate's", what), theirs, "$"));
+    if (std::abs(theirs - ours) > widest_gap) {
+      widest_gap = std::abs(theirs - ours);
+      widest = what;
+    }
+  }
+  const bool inside = r.manufacturing.p5 <= claimed && claimed <= r.manufacturing.p95;
+  row.verdict = inside ? Verdict::kHolds : Verdict::kNotReproduced;
+  row.conclusion =
+      fmt::format("{:.0f} $ are {} our 5 to 95 % range; most of the difference is {} ({:.0f} $).",
+                  claimed, inside ? "inside" : "outside", widest, widest_gap);
+  row.decides = r.tornado_manufacturing.empty() ? "" : r.tornado_manufacturing.front().constant;
   return row;
 }
 
@@ -196,6 +257,7 @@ ClaimRow cowos_row(Context& context) {
   row.figures.push_back(
       spread("packages per year", distribution(draws[0], supply(nominal)), "GPU/year"));
   row.figures.push_back(spread("supply over demand", share, "-"));
+  row.headline = row.figures.back();
   const double half = 0.5;
   row.verdict = share.p5 <= half && half <= share.p95 ? Verdict::kHolds : Verdict::kNotReproduced;
   row.conclusion = fmt::format(

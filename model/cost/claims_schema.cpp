@@ -38,6 +38,8 @@ const StructSchema& schema_of(const ClaimsPlan*) {
           .field("query", &P::query, "one answer of the chat model")
           .field("query_batches", &P::query_batches, "batches of the sweep", config::items(1),
                  config::positive())
+          .field("query_small_dtype", &P::query_small_dtype,
+                 "format with smaller weights, tried where the sweep misses the claim")
           .field("query_chips", &P::query_chips, "chips of a query run", config::positive())
           .field("training", &P::training, "training run whose MFU counts")
           .field("training_parameters", &P::training_parameters, "parameters of that model",
@@ -51,6 +53,7 @@ const StructSchema& schema_of(const ClaimsPlan*) {
           .field("packages", &P::packages, "multi-die chip and single-die chip",
                  config::items(2, 2))
           .field("cowos", &P::cowos, "chip whose supply the interposer limits")
+          .field("teardown", &P::teardown, "chip whose manufacturing cost a teardown estimated")
           .build();
   return kSchema;
 }

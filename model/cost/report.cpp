@@ -142,6 +142,9 @@ ChipReport chip_report(const Prepared& chip, const std::vector<std::vector<doubl
   out.interposers_per_wafer = chip.model.interposers_per_wafer();
   out.area = chip.model.area(nominal);
   out.published_mm2 = chip.model.area_is_published() ? out.nominal.area_mm2 : 0.0;
+  if (chip.subject->product.dies.front().from_chip) {
+    out.evidence = area_evidence(config, chip.subject->product.area, out.published_mm2, constants);
+  }
   out.transistors_mm2 =
       chip.model.mm2_from_transistors(config.technology.transistors_billion, nominal);
   out.tornado_manufacturing = tornado(constants, chip.model.used(), [&](const Values& values) {

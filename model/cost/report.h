@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cost/area_evidence.h"
 #include "cost/manufacturing.h"
 #include "cost/tco.h"
 #include "cost/uncertainty.h"
@@ -40,6 +41,7 @@ struct ChipReport {
   int interposers_per_wafer = 0;
   AreaReport area;               ///< modelled blocks of the compute die
   double published_mm2 = 0.0;    ///< 0 = the model's area is used
+  AreaEvidence evidence;         ///< of the compute die, where a chip file describes it
   double transistors_mm2 = 0.0;  ///< second opinion from the transistor count; 0 = no count
   std::vector<TornadoBar> tornado_manufacturing{};
   std::vector<TornadoBar> tornado_with_nre{};

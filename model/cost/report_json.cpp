@@ -49,6 +49,18 @@ Json to_json(const AreaReport& area) {
   return {{"total_mm2", area.total_mm2()}, {"blocks", blocks}, {"treemap", cells}};
 }
 
+Json evidence_json(const AreaEvidence& e) {
+  Json kinds = Json::object();
+  for (const auto& [name, mm2] : e.by_sram) kinds[name] = mm2;
+  return {{"described_mm2", e.described_mm2},
+          {"missing_mm2", e.published_mm2 > 0.0 ? e.missing_mm2() : 0.0},
+          {"transistors_billion", e.published_billion},
+          {"sram_billion", e.sram_billion},
+          {"logic_billion", e.logic_billion},
+          {"by_scratchpad_mm2", kinds},
+          {"explained", explain(e)}};
+}
+
 Json package_json(const CostSample& s) {
   return {{"dies_usd", s.dies},
           {"memory_usd", s.memory},
@@ -102,6 +114,7 @@ Json to_json(const ChipReport& r) {
   out["area"] = to_json(r.area);
   out["area"]["published_mm2"] = r.published_mm2;
   out["area"]["from_transistors_mm2"] = r.transistors_mm2;
+  out["area"]["evidence"] = evidence_json(r.evidence);
   out["power"] = power_json(r.power);
   out["ownership"] = {{"usd_per_chip_hour", to_json(r.usd_per_hour)},
                       {"server_usd_per_hour", r.hour.server},
