@@ -91,6 +91,7 @@ void collect_run(const fs::path& folder, Json& out) {
     if (theirs && !out["chips"].contains(theirs->name)) out["chips"][name] = roof_json(*theirs);
   }
   if (is_there(folder / "config.yaml")) out["config"] = read_file(folder / "config.yaml");
+  if (is_there(folder / "timeline.json")) out["timeline"] = parsed(folder / "timeline.json");
   if (is_there(folder / "point.json")) out["point"] = parsed(folder / "point.json");
   if (!ours) return;
   try {

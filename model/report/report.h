@@ -9,7 +9,8 @@ namespace athena::report {
 /// Reads what a result folder holds -- result.json of `athena run`, serve.json and requests.csv of
 /// `athena serve`, cost.json of `athena cost --json`, validate.json of `athena validate --json`, a
 /// sweep -- into the one document that the page draws:
-/// {version, title, folder, run?, chips?, config?, cost?, serve?, sweep?, validation?, trace?}.
+/// {version, title, folder, run?, chips?, timeline?, config?, cost?, serve?, sweep?, validation?,
+/// trace?}.
 /// Throws InputError when the folder holds none of them or a file is not what its name says.
 [[nodiscard]] nlohmann::ordered_json collect(const std::filesystem::path& folder);
 

@@ -2,11 +2,13 @@
 /// Timelines in the Chrome trace format (JSON array, gzip), which Perfetto and chrome://tracing
 /// open.
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "base/units.h"
+#include "timing/timeline.h"
 
 namespace athena::report {
 
@@ -51,5 +53,12 @@ TraceSummary write_trace(const std::filesystem::path& path, std::vector<TraceEve
 /// duration, block after block, the phases above them. A phase of more than 20,000 executions is
 /// drawn with one event per kernel.
 [[nodiscard]] std::vector<TraceEvent> kernel_events(const nlohmann::ordered_json& run);
+
+/// Adds what a machine recorded: a lane of kernels, one process per recorded core with a lane per
+/// engine (unless `engines` is false), flows as counters. `offset`: when the recorded step began.
+/// `cores`: of the whole chip.
+void add_timeline(const timing::Timeline& timeline, const std::string& chip, int cores,
+                  Seconds offset, bool engines, std::vector<TraceEvent>& events,
+                  std::vector<TraceCounter>& counters);
 
 }  // namespace athena::report

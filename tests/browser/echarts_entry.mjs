@@ -1,6 +1,6 @@
 // The charts that reports use; scripts/report-assets makes one file of them.
-import {init, use} from 'echarts/core';
-import {BarChart, LineChart, ParallelChart, ScatterChart, TreemapChart} from 'echarts/charts';
+import {graphic, init, use} from 'echarts/core';
+import {BarChart, CustomChart, LineChart, ParallelChart, ScatterChart, TreemapChart} from 'echarts/charts';
 import {
   AriaComponent, DataZoomComponent, GridComponent, LegendComponent, MarkLineComponent, ParallelComponent,
   TooltipComponent,
@@ -8,7 +8,7 @@ import {
 import {CanvasRenderer} from 'echarts/renderers';
 
 use([
-  BarChart, LineChart, ParallelChart, ScatterChart, TreemapChart, AriaComponent, DataZoomComponent, GridComponent,
+  BarChart, CustomChart, LineChart, ParallelChart, ScatterChart, TreemapChart, AriaComponent, DataZoomComponent, GridComponent,
   LegendComponent, MarkLineComponent, ParallelComponent, TooltipComponent, CanvasRenderer,
 ]);
-globalThis.echarts = {init};
+globalThis.echarts = {graphic, init};

@@ -195,6 +195,7 @@ function runSections(run) {
   sections.push(['verdict', 'Verdict', [intro]]);
   sections.push(['time', 'Where the time goes', [phaseBars(run), ...kernelTimeFigures(run)]]);
   sections.push(['roofline', 'Roofline', rooflineFigures(run)]);
+  sections.push(...timelineSections());
   sections.push(['traffic', 'Memory traffic', trafficFigures(run)]);
   sections.push(['infinite', 'What a resource is worth', [infinite(run)]]);
   return sections;
