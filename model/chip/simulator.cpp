@@ -74,6 +74,7 @@ class Simulator::Impl {
       core->set_clock_ratio(options.clock_ratio);
       core->set_timeline(options.timeline);
       core->set_meaning(options.meaning);
+      core->set_matrix(options.matrix);
     }
   }
 

@@ -10,6 +10,7 @@
 
 #include "config/chip.h"
 #include "config/stack.h"
+#include "exec/matrix_engine.h"
 #include "exec/meaning.h"
 #include "program/program.h"
 #include "timing/energy.h"
@@ -25,6 +26,7 @@ struct RunOptions {
   std::function<Seconds(const program::Transfer&)> transfer;  ///< time between chips
   timing::Timeline* timeline = nullptr;  ///< gets what happened when; null = nothing is kept
   exec::Meaning* meaning = nullptr;      ///< functional mode
+  exec::MatrixEngine* matrix = nullptr;  ///< times products; null = the closed form
 };
 
 /// One kernel, summed over its executions.

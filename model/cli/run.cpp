@@ -69,6 +69,22 @@ std::string side_text(const Json& run) {
   return text;
 }
 
+/// Blocks that were RTL, and every line in which model and RTL were compared.
+std::string rtl_text(const Json& rtl) {
+  std::string text;
+  std::string parity;
+  for (const auto& [block, about] : rtl.items()) {
+    if (!about.is_object()) continue;
+    text += fmt::format("{}: {}, {}\n", block, about.at("backend").get<std::string>(),
+                        about.at("parameters").get<std::string>());
+    for (const Json& line : about.at("parity")) parity += line.get<std::string>() + "\n";
+  }
+  text += fmt::format("products in {}\n", rtl.at("dtype").get<std::string>());
+  for (const Json& line : rtl.value("parity", Json::array()))
+    parity += line.get<std::string>() + "\n";
+  return text + parity;
+}
+
 std::string screen(const Json& run) {
   std::string text = run.at("model").get<std::string>();
   if (run.contains("parameters"))
@@ -98,6 +114,7 @@ std::string screen(const Json& run) {
         functional.at("compared").get<std::string>(), functional.at("elements").get<std::int64_t>(),
         functional.at("rel_l2").get<double>(), functional.at("dtype").get<std::string>());
   }
+  if (run.contains("rtl")) text += "\n" + rtl_text(run.at("rtl"));
   const Json& provenance = run.at("provenance");
   text += fmt::format(
       "\n{} cycles at {}, {} events, {} layers simulated and {} repeated; {:.2f} s of CPU, {} of "

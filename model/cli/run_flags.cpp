@@ -78,7 +78,7 @@ void RunFlags::add_to(CLI::App& command, bool compare) {
   command.add_flag("--functional", p.functional,
                    "compute the numbers too, and hold them against a reference");
   command.add_flag("--all-ranks", p.all_ranks, "simulate every rank");
-  command.add_option("--rtl", rtl, "BLOCK=model|rtl|lockstep");
+  command.add_option("--rtl", rtl, "BLOCK=model|rtl|lockstep: body of a block of rtl/ in the chip");
   command.add_option("--seed", p.seed, "of random weights and inputs (default 1)");
   command.add_option("--set", sets, "override: path=value; vs:path=value for the other side")
       ->allow_extra_args(false);

@@ -417,7 +417,9 @@ void Core::multiply(Context& ctx, std::uint32_t context, std::size_t engine, Str
   const std::int64_t k = instruction.k.at(stream.env);
   if (cache.m != m || cache.n != n || cache.k != k) {
     const timing::MatmulCycles product =
-        timing::matmul_cycles(chip_.core.matrix, instruction.dtype, m, n, k);
+        matrix_engine_ != nullptr
+            ? matrix_engine_->cycles(instruction.dtype, m, n, k)
+            : timing::matmul_cycles(chip_.core.matrix, instruction.dtype, m, n, k);
     cache.m = m;
     cache.n = n;
     cache.k = k;

@@ -19,6 +19,7 @@
 #include "compute/kernel_run.h"
 #include "compute/request.h"
 #include "config/chip.h"
+#include "exec/matrix_engine.h"
 #include "exec/meaning.h"
 #include "sim/dispatcher.h"
 #include "timing/timeline.h"
@@ -57,6 +58,8 @@ class Core : public sc_core::sc_module, private sim::Client {
   void resume(std::uint32_t tag);
 
   void set_meaning(exec::Meaning* meaning) { meaning_ = meaning; }
+  /// Who times products in place of the closed form; null = the closed form.
+  void set_matrix(exec::MatrixEngine* matrix) { matrix_engine_ = matrix; }
   /// Where spans of the engines go; null = nowhere.
   void set_timeline(timing::Timeline* timeline) { timeline_ = timeline; }
   /// Core clock relative to full speed (power cap).
@@ -164,6 +167,7 @@ class Core : public sc_core::sc_module, private sim::Client {
   MemoryPath& memory_;
   Board& board_;
   exec::Meaning* meaning_ = nullptr;
+  exec::MatrixEngine* matrix_engine_ = nullptr;
   timing::Timeline* timeline_ = nullptr;
   double ratio_ = 1.0;
   timing::Server matrix_, vector_, port_in_, port_out_, window_;

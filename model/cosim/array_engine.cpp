@@ -47,6 +47,13 @@ Cycles cycles_of(const SystolicRtlParams& p, std::span<const Fold> folds) {
   return timing::fold_cycles(p, rows);
 }
 
+/// A product and the same one behind it.
+std::vector<Fold> twice(const std::vector<Fold>& folds) {
+  std::vector<Fold> both = folds;
+  both.insert(both.end(), folds.begin(), folds.end());
+  return both;
+}
+
 /// Groups of folds that end in the same sums.
 std::vector<std::span<const Fold>> groups_of(const std::vector<Fold>& folds) {
   std::vector<std::span<const Fold>> groups;
@@ -165,12 +172,18 @@ std::vector<std::uint32_t> compute(const SystolicRtlParams& p, const TileJob& jo
 }
 
 /// Closed form and numerics.
-class ModelEngine final : public MatrixEngine {
+class ModelEngine final : public ArrayEngine {
  public:
   explicit ModelEngine(const SystolicRtlParams& params) : params_(params) { timing::check(params); }
 
   Cycles cycles(std::int64_t m, std::int64_t n, std::int64_t k) const override {
     return cycles_of(params_, folds_of(params_, m, n, k));
+  }
+
+  ProductCycles measure(std::int64_t m, std::int64_t n, std::int64_t k) override {
+    const auto folds = folds_of(params_, m, n, k);
+    const Cycles once = cycles_of(params_, folds);
+    return {once, Cycles(cycles_of(params_, twice(folds)).value() - once.value())};
   }
 
   TileResult run_tile(const TileJob& job) override {
@@ -195,10 +208,12 @@ class ModelEngine final : public MatrixEngine {
 };
 
 /// Drives a block's port: the RTL alone, or model and RTL in lockstep.
-class PortEngine final : public MatrixEngine {
+class PortEngine final : public ArrayEngine {
  public:
-  PortEngine(const SystolicRtlParams& params, std::unique_ptr<timing::Block> block, bool compare)
-      : params_(params), model_(params), block_(std::move(block)), compare_(compare) {
+  /// `rtl` is the RTL in `block` (or is the block itself).
+  PortEngine(const SystolicRtlParams& params, std::unique_ptr<timing::Block> block, RtlBlock& rtl,
+             bool compare)
+      : params_(params), model_(params), block_(std::move(block)), rtl_(rtl), compare_(compare) {
     in_.resize(static_cast<std::size_t>(block_->ports().input_words()));
     out_.resize(static_cast<std::size_t>(block_->ports().output_words()));
     block_->reset();
@@ -207,12 +222,35 @@ class PortEngine final : public MatrixEngine {
   Cycles cycles(std::int64_t m, std::int64_t n, std::int64_t k) const override {
     return model_.cycles(m, n, k);
   }
+  void open_trace(const std::string& path) override { rtl_.open_trace(path); }
+  void close_trace() override { rtl_.close_trace(); }
   std::string parity() const override { return compare_ ? parity_ : ""; }
+
+  ProductCycles measure(std::int64_t m, std::int64_t n, std::int64_t k) override {
+    const std::vector<float> a(static_cast<std::size_t>(m * k));
+    const std::vector<float> b(static_cast<std::size_t>(k * n));
+    const TileJob job{m, n, k, a, b, {}};
+    begin(job);
+    std::vector<std::uint32_t> sums(static_cast<std::size_t>(m * n));
+    const auto folds = folds_of(params_, m, n, k);
+    const Cycles once = stream(folds, sums);
+    const Cycles both = stream(twice(folds), sums);
+    const ProductCycles measured{once, Cycles(both.value() - once.value())};
+    if (!compare_) return measured;
+    const ProductCycles expected = model_.measure(m, n, k);
+    if (expected.total != measured.total || expected.next != measured.next) {
+      throw Contradiction(fmt::format(
+          "systolic_array: a {}x{}x{} product takes {} cycles (the next one follows after {}) in "
+          "the closed form, {} ({}) in the RTL",
+          m, n, k, expected.total.value(), expected.next.value(), measured.total.value(),
+          measured.next.value()));
+    }
+    return measured;
+  }
 
   TileResult run_tile(const TileJob& job) override {
     check_job(job);
-    job_ = &job;
-    coded_ = encode(params_, job);
+    begin(job);
     TileResult result;
     result.bits.assign(static_cast<std::size_t>(job.m * job.n), 0);
     const auto folds = folds_of(params_, job.m, job.n, job.k);
@@ -234,6 +272,11 @@ class PortEngine final : public MatrixEngine {
     return out_[static_cast<std::size_t>(block_->ports().output(name).word)];
   }
 
+  void begin(const TileJob& job) {
+    job_ = &job;
+    coded_ = encode(params_, job);
+  }
+
   void compare(const TileJob& job, const TileResult& result) {
     const TileResult expected = model_.run_tile(job);
     ++jobs_;
@@ -252,15 +295,11 @@ class PortEngine final : public MatrixEngine {
           "systolic_array: a {}x{}x{} product takes {} cycles in the closed form and {} in the RTL",
           job.m, job.n, job.k, expected.cycles.value(), result.cycles.value()));
     }
-    const auto& g = params_.geometry;
-    constexpr std::array kNames = {"bf16", "int8", "mx8"};
     const double error =
         static_cast<double>(rtl_cycles_ - model_cycles_) / static_cast<double>(rtl_cycles_) * 100.0;
     parity_ = fmt::format(
-        "PARITY systolic_array {}x{}x{} {}: jobs={} model={} rtl={} cycles error={:.2f} % "
-        "bits=equal",
-        g.rows, g.cols, g.depth, kNames[static_cast<std::size_t>(params_.format)], jobs_,
-        model_cycles_, rtl_cycles_, error);
+        "PARITY systolic_array {}: jobs={} model={} rtl={} cycles error={:.2f} % bits=equal",
+        show(params_), jobs_, model_cycles_, rtl_cycles_, error);
   }
 
   Cycles preload(const Fold& fold) {
@@ -379,6 +418,7 @@ class PortEngine final : public MatrixEngine {
   SystolicRtlParams params_;
   ModelEngine model_;
   std::unique_ptr<timing::Block> block_;
+  RtlBlock& rtl_;
   bool compare_;
   const TileJob* job_ = nullptr;
   Coded coded_;
@@ -417,13 +457,25 @@ timing::ArrayFormat array_format(Dtype type) {
   }
 }
 
-std::unique_ptr<MatrixEngine> make_matrix_engine(const SystolicRtlParams& params, Backend backend) {
+std::string show(const SystolicRtlParams& params) {
+  constexpr std::array kNames = {"bf16", "int8", "mx8"};
+  const auto& g = params.geometry;
+  return fmt::format("{}x{}x{} {}", g.rows, g.cols, g.depth,
+                     kNames[static_cast<std::size_t>(params.format)]);
+}
+
+std::unique_ptr<ArrayEngine> make_array_engine(const SystolicRtlParams& params, Backend backend,
+                                               const std::vector<Fault>& faults) {
   if (backend == Backend::kModel) return std::make_unique<ModelEngine>(params);
   auto rtl = make_rtl_systolic(params, 1);
-  if (backend == Backend::kRtl) return std::make_unique<PortEngine>(params, std::move(rtl), false);
+  RtlBlock& body = *rtl;
+  if (backend == Backend::kRtl) {
+    return std::make_unique<PortEngine>(params, std::move(rtl), body, false);
+  }
   auto lockstep =
       std::make_unique<Lockstep>(std::make_unique<timing::SystolicStep>(params), std::move(rtl));
-  return std::make_unique<PortEngine>(params, std::move(lockstep), true);
+  for (const Fault& fault : faults) lockstep->plant(fault);
+  return std::make_unique<PortEngine>(params, std::move(lockstep), body, true);
 }
 
 }  // namespace athena::cosim

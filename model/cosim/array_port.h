@@ -1,6 +1,6 @@
 #pragma once
 /// The matrix array behind one door: the closed form with bit-exact numbers, the Verilated RTL, or
-/// both in lockstep. A chip model holds a `MatrixEngine` and does not know which.
+/// both in lockstep. A chip model holds a `ArrayEngine` and does not know which.
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -10,12 +10,13 @@
 
 #include "base/dtype.h"
 #include "base/units.h"
+#include "config/chip.h"
+#include "cosim/lockstep.h"
 #include "timing/systolic_step.h"
 
 namespace athena::cosim {
 
-/// Which body a block has.
-enum class Backend { kModel, kRtl, kLockstep };
+using config::Backend;
 /// Inverse of "model", "rtl", "lockstep"; throws InputError.
 [[nodiscard]] Backend backend_from_name(std::string_view text);
 
@@ -39,15 +40,28 @@ struct TileResult {
   std::vector<std::uint32_t> bits;  ///< m x n sums: FP32 bits (BF16, MX8) or INT32
 };
 
+/// A product's cycles, and those after which the same product may follow it (its weights enter
+/// while this one still computes).
+struct ProductCycles {
+  Cycles total;
+  Cycles next;
+};
+
 /// Executes products. Not thread-safe. Cycles count from the first weight row's entry to the cycle
 /// in which the last sums are seen, with every stream always ready.
-class MatrixEngine {
+class ArrayEngine {
  public:
-  virtual ~MatrixEngine() = default;
+  virtual ~ArrayEngine() = default;
   /// Throws InputError for an impossible job, Contradiction when lockstep finds a difference.
   virtual TileResult run_tile(const TileJob& job) = 0;
-  /// As run_tile, but cycles only: operands are not looked at.
+  /// As run_tile, but cycles only, from the closed form.
   [[nodiscard]] virtual Cycles cycles(std::int64_t m, std::int64_t n, std::int64_t k) const = 0;
+  /// Cycles as the backend takes them: the RTL runs a product of zeros, once and twice in a row.
+  /// Throws Contradiction when lockstep finds a difference.
+  [[nodiscard]] virtual ProductCycles measure(std::int64_t m, std::int64_t n, std::int64_t k) = 0;
+  /// Writes a waveform of the RTL from now on; without RTL nothing happens.
+  virtual void open_trace(const std::string& /*path*/) {}
+  virtual void close_trace() {}
   /// "PARITY systolic_array 16x16x1 bf16: jobs=4 cycles=.. rtl=.. error=0.00 % bits=equal", or ""
   /// for a backend that compares nothing.
   [[nodiscard]] virtual std::string parity() const { return ""; }
@@ -56,10 +70,14 @@ class MatrixEngine {
 /// The format an engine computes `type` in; throws InputError when the array has none.
 [[nodiscard]] timing::ArrayFormat array_format(Dtype type);
 
+/// "16x16x1 bf16".
+[[nodiscard]] std::string show(const timing::SystolicRtlParams& params);
+
 /// Creates an engine. RTL backends need a Verilated build of exactly these parameters; if there is
 /// none, InputError names the ones there are.
-[[nodiscard]] std::unique_ptr<MatrixEngine> make_matrix_engine(
-    const timing::SystolicRtlParams& params, Backend backend);
+[[nodiscard]] std::unique_ptr<ArrayEngine> make_array_engine(
+    const timing::SystolicRtlParams& params, Backend backend,
+    const std::vector<Fault>& faults = {});
 
 /// Parameter sets that have a Verilated build.
 [[nodiscard]] std::vector<timing::SystolicRtlParams> built_arrays();

@@ -20,7 +20,7 @@ constexpr std::array kShapes = {Shape{16, 16, 16}, Shape{5, 9, 21}, Shape{1, 64,
 }  // namespace
 
 std::vector<std::string> systolic_parity(const timing::SystolicRtlParams& params) {
-  const auto engine = make_matrix_engine(params, Backend::kLockstep);
+  const auto engine = make_array_engine(params, Backend::kLockstep);
   Rng rng(2024);
   std::vector<std::string> lines;
   for (const Shape& s : kShapes) {

@@ -24,7 +24,8 @@ std::int64_t elements_in(std::int64_t bytes, Dtype type) {
 
 }  // namespace
 
-NumberStore::NumberStore(const program::Program& program) : program_(program) {
+NumberStore::NumberStore(const program::Program& program, MatrixEngine* matrix)
+    : program_(program), matrix_(matrix) {
   if (program.memory_bytes > kLargest) {
     throw InputError("--functional computes every number: '" + program.workload + "' needs " +
                      binary(Bytes(program.memory_bytes)) + ", the limit is " +
@@ -142,6 +143,10 @@ void NumberStore::multiply(const Place& place, const Kernel& kernel, const Instr
   Tile& a = tile(place, kernel, i.a.buffer, slots[0]);
   Tile& b = tile(place, kernel, i.b.buffer, slots[1]);
   Tile& c = tile(place, kernel, i.c.buffer, slots[2]);
+  if (matrix_ != nullptr && i.op == Opcode::kMatmul) {
+    multiply_on(*matrix_, place, i, env, a, b, c);
+    return;
+  }
   const std::int64_t m = i.m.at(env);
   const std::int64_t n = i.n.at(env);
   const std::int64_t k = i.k.at(env);
@@ -156,6 +161,38 @@ void NumberStore::multiply(const Place& place, const Kernel& kernel, const Instr
       }
       c.row(r)[col] = sum;
     }
+  }
+}
+
+void NumberStore::multiply_on(MatrixEngine& engine, const Place& place, const Instruction& i,
+                              const Env& env, Tile& a, Tile& b, Tile& c) {
+  Product product;
+  product.core = place.core;
+  product.type = i.dtype;
+  product.m = i.m.at(env);
+  product.n = i.n.at(env);
+  product.k = i.k.at(env);
+  product.fresh = i.fresh.at(env) == 0;
+  if (product.m <= 0 || product.n <= 0 || product.k <= 0) return;
+  const auto packed = [](Tile& tile, bool transposed, std::int64_t rows, std::int64_t cols) {
+    std::vector<float> values(static_cast<std::size_t>(rows * cols));
+    for (std::int64_t r = 0; r < rows; ++r) {
+      for (std::int64_t col = 0; col < cols; ++col) {
+        values[static_cast<std::size_t>(r * cols + col)] =
+            transposed ? tile.row(col)[r] : tile.row(r)[col];
+      }
+    }
+    return values;
+  };
+  const std::vector<float> left = packed(a, i.transpose_a, product.m, product.k);
+  const std::vector<float> right = packed(b, i.transpose_b, product.k, product.n);
+  std::vector<float> sums = packed(c, false, product.m, product.n);
+  product.a = left;
+  product.b = right;
+  product.c = sums;
+  engine.multiply(product);
+  for (std::int64_t r = 0; r < product.m; ++r) {
+    std::copy_n(sums.begin() + r * product.n, product.n, c.row(r));
   }
 }
 

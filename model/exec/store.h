@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "exec/matrix_engine.h"
 #include "exec/meaning.h"
 #include "program/program.h"
 
@@ -16,7 +17,8 @@ namespace athena::exec {
 class NumberStore : public Meaning {
  public:
   /// Throws InputError when the program's memory is too large to compute on this machine.
-  explicit NumberStore(const program::Program& program);
+  /// `matrix` computes the products of the matrix units; null = plain FP32 sums in order of K.
+  explicit NumberStore(const program::Program& program, MatrixEngine* matrix = nullptr);
 
   void apply(const Place& place, const program::Kernel& kernel,
              const program::Instruction& instruction, const program::Env& env,
@@ -44,10 +46,13 @@ class NumberStore : public Meaning {
              const program::Env& env, const Slots& slots);
   void multiply(const Place& place, const program::Kernel& kernel, const program::Instruction& i,
                 const program::Env& env, const Slots& slots);
+  void multiply_on(MatrixEngine& engine, const Place& place, const program::Instruction& i,
+                   const program::Env& env, Tile& a, Tile& b, Tile& c);
   void vector(const Place& place, const program::Kernel& kernel, const program::Instruction& i,
               const program::Env& env, const Slots& slots);
 
   const program::Program& program_;
+  MatrixEngine* matrix_;
   std::vector<std::uint8_t> memory_, shared_;
   std::map<std::vector<std::int64_t>, Tile> tiles_;
 };

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "jobs/simulation/functional.h"
 #include "jobs/simulation/point_cost.h"
+#include "jobs/simulation/rtl_run.h"
 #include "jobs/simulation/train.h"
 #include "timing/collective.h"
 
@@ -140,8 +141,32 @@ PointRunner::PointRunner(const PointSpec& spec)
       runner_(std::make_unique<StepRunner>(machine_, spec.fidelity)) {}
 PointRunner::~PointRunner() = default;
 
-PointResult PointRunner::run(const PointSpec& spec) {
-  const Workload work = resolve_workload(spec, machine_);
+PointResult PointRunner::run(const PointSpec& asked) {
+  PointSpec spec = asked;
+  Workload work = resolve_workload(spec, machine_);
+  const std::unique_ptr<cosim::ChipBlocks> blocks = make_blocks(spec, machine_);
+  if (blocks == nullptr) return run_with(nullptr, work, spec);
+  if (spec.dtype.empty() && blocks->format_for(compute_type(work)) != compute_type(work)) {
+    spec.dtype = std::string(name(blocks->format_for(compute_type(work))));
+    work = resolve_workload(spec, machine_);
+  }
+  PointResult result = run_with(blocks->matrix(), work, spec);
+  result.rtl = rtl_json(*blocks, compute_type(work));
+  if (!in_lockstep(machine_)) return result;
+  const std::unique_ptr<cosim::ChipBlocks> models = model_blocks(machine_);
+  PointResult model = run_with(nullptr, work, spec);
+  // The closed form times the model; its numbers are those of the block's model.
+  if (spec.functional && models->matrix() != nullptr) {
+    runner_->set_matrix(models->matrix());
+    model.functional = run_functional(*runner_, work, spec);
+  }
+  result.rtl["parity"] = {parity_of(result, model, machine_.chip.clock.core)};
+  return result;
+}
+
+PointResult PointRunner::run_with(exec::MatrixEngine* matrix, const Workload& work,
+                                  const PointSpec& spec) {
+  runner_->set_matrix(matrix);
   PointResult result;
   result.phase = work.phase_name;
   result.chips = work.phase.parallel.world();
@@ -227,6 +252,7 @@ class SimulationEvaluator : public Evaluator {
     machine.dp = spec.dp;
     machine.cp = spec.cp;
     machine.power_cap_w = spec.power_cap_w;
+    machine.rtl = spec.rtl;
     return canonical_text(machine);
   }
   const Machine& resolved(const PointSpec& spec) {

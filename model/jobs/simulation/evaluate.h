@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "exec/matrix_engine.h"
 #include "jobs/evaluator.h"
 #include "jobs/point.h"
 #include "jobs/simulation/step.h"
@@ -36,7 +37,10 @@ struct PointResult {
   double peak_flops = 0;              ///< of one chip in the run's format
   double bubble = 0;                  ///< training: idle share of the pipeline
   nlohmann::ordered_json functional;  ///< null unless asked for
+  nlohmann::ordered_json rtl;         ///< blocks that were RTL; null when none was
 };
+
+struct Workload;
 
 /// Simulates points on one chip configuration. In the transaction tier a process can hold one of
 /// them.
@@ -51,6 +55,8 @@ class PointRunner {
   [[nodiscard]] const Machine& machine() const { return machine_; }
 
  private:
+  [[nodiscard]] PointResult run_with(exec::MatrixEngine* matrix, const Workload& work,
+                                     const PointSpec& spec);
   Machine machine_;
   std::unique_ptr<StepRunner> runner_;
 };

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "exec/reference.h"
 #include "exec/store.h"
 
@@ -36,7 +37,7 @@ nlohmann::ordered_json run_functional(StepRunner& runner, const Workload& work,
   const std::int64_t vocab = work.has_model ? work.model.vocab : 1;
   const compiler::Compiled compiled = runner.compile(work.graph, true);
   const exec::Values inputs = exec::random_inputs(work.graph, vocab, spec.seed);
-  exec::NumberStore store(compiled.program);
+  exec::NumberStore store(compiled.program, runner.matrix());
   for (const auto& [where, values] : inputs) {
     const std::vector<float> narrow(values.begin(), values.end());
     store.write(where.first, narrow, where.second);
@@ -60,6 +61,9 @@ nlohmann::ordered_json run_functional(StepRunner& runner, const Workload& work,
   json["elements"] = theirs.size();
   json["dtype"] = std::string(name(work.graph.tensor(result).dtype));
   json["seed"] = spec.seed;
+  // Equal bits, equal hash: what a block's RTL computes can be held against its model.
+  json["result_hash"] = content_hash(
+      std::string_view(reinterpret_cast<const char*>(ours.data()), ours.size() * sizeof(float)));
   return json;
 }
 

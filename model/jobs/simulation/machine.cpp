@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "cosim/chip_blocks.h"
 #include "timing/collective.h"
 
 namespace athena::jobs {
@@ -100,6 +101,7 @@ Machine resolve_machine(const PointSpec& spec) {
   const config::Node node = config::resolve(chip_name, "chips", sets_of(spec, "chip", !system));
   machine.chip = config::bind<config::ChipConfig>(node);
   machine.chip_text = config::to_yaml(config::dump(machine.chip));
+  machine.backends = cosim::backends_of(machine.chip, spec.rtl);
   if (!system && !machine.chip.default_system.empty() && (chips > 1 || spec.nodes > 1)) {
     machine.system = config::load_system(
         machine.chip.default_system, sets_of(spec, "system", false), static_cast<int>(spec.nodes));

@@ -1,5 +1,6 @@
 #pragma once
 /// From names to documents: the chip, its system and the software stack of a point.
+#include <map>
 #include <optional>
 #include <string>
 
@@ -20,8 +21,9 @@ struct Machine {
   config::StackConfig stack;
   timing::CollectiveLibrary library;
   Watts power_cap{0};
-  std::string chip_text;  ///< canonical text of the resolved chip
-  std::string text;       ///< of everything
+  std::map<std::string, config::Backend> backends;  ///< blocks with RTL: chip's key and --rtl
+  std::string chip_text;                            ///< canonical text of the resolved chip
+  std::string text;                                 ///< of everything
   [[nodiscard]] std::string chip_hash() const;
 
   /// Silicon that leaks and is clocked: the published die, or the energy room's own estimate.

@@ -103,6 +103,7 @@ Json to_json(const PointResult& result, const PointSpec& spec, const Machine& ma
     json["phases"].push_back(std::move(item));
   }
   if (!result.functional.is_null()) json["functional"] = result.functional;
+  if (!result.rtl.is_null()) json["rtl"] = result.rtl;
   Json provenance;
   provenance["config_hash"] = machine.chip_hash();
   provenance["program_hash"] = total.program_hash;

@@ -184,6 +184,7 @@ StepResult StepRunner::transaction(const compiler::Compiled& compiled, double ra
   options.clock_ratio = ratio;
   options.launch[0] = extra_keys;
   options.meaning = meaning;
+  options.matrix = matrix_;
   options.skip_steady = meaning == nullptr;
   options.transfer = [this](const program::Transfer& transfer) {
     return transfer_time(machine_, transfer.kind, transfer.bytes, transfer.ranks, transfer.stride);

@@ -44,6 +44,9 @@ class StepRunner {
                                exec::Meaning* meaning = nullptr);
   [[nodiscard]] StepResult run(const workload::Graph& graph) { return run(compile(graph)); }
   [[nodiscard]] const Machine& machine() const { return machine_; }
+  /// Who times the products of the transaction tier; null = the closed form.
+  void set_matrix(exec::MatrixEngine* matrix) { matrix_ = matrix; }
+  [[nodiscard]] exec::MatrixEngine* matrix() const { return matrix_; }
 
  private:
   [[nodiscard]] StepResult analytic(const compiler::Compiled& compiled, double ratio) const;
@@ -58,6 +61,7 @@ class StepRunner {
   timing::ChipEnergy energy_;
   timing::PowerModel power_;
   std::unique_ptr<chip::Simulator> simulator_;
+  exec::MatrixEngine* matrix_ = nullptr;
 };
 
 }  // namespace athena::jobs

@@ -26,7 +26,7 @@ std::vector<float> random_values(Rng& rng, std::int64_t count, timing::ArrayForm
 TEST_CASE("the model engine costs what the closed form says and computes what numerics says") {
   timing::SystolicRtlParams p;
   p.acc_rows = 1024;
-  const auto engine = make_matrix_engine(p, Backend::kModel);
+  const auto engine = make_array_engine(p, Backend::kModel);
   Rng rng(1);
   for (const auto& [m, n, k] :
        {std::tuple{1, 16, 16}, std::tuple{33, 20, 50}, std::tuple{100, 64, 64}}) {
@@ -51,9 +51,9 @@ TEST_CASE("RTL and lockstep engines agree with the model, sums carried over incl
   }
   Rng rng(2);
   for (const auto& p : built_arrays()) {
-    const auto model = make_matrix_engine(p, Backend::kModel);
-    const auto rtl = make_matrix_engine(p, Backend::kRtl);
-    const auto lockstep = make_matrix_engine(p, Backend::kLockstep);
+    const auto model = make_array_engine(p, Backend::kModel);
+    const auto rtl = make_array_engine(p, Backend::kRtl);
+    const auto lockstep = make_array_engine(p, Backend::kLockstep);
     std::vector<std::uint32_t> sums;
     for (int step = 0; step < 3; ++step) {
       const std::int64_t m = 9;
@@ -75,11 +75,11 @@ TEST_CASE("RTL and lockstep engines agree with the model, sums carried over incl
 
 TEST_CASE("impossible jobs and unbuilt geometries are refused") {
   timing::SystolicRtlParams p;
-  const auto engine = make_matrix_engine(p, Backend::kModel);
+  const auto engine = make_array_engine(p, Backend::kModel);
   const std::vector<float> few(4);
   CHECK_THROWS_AS(engine->run_tile({4, 4, 4, few, few, {}}), InputError);
   CHECK_THROWS_AS(engine->run_tile({0, 4, 4, few, few, {}}), InputError);
   p.geometry = {5, 7, 1};
-  CHECK_THROWS_AS(make_matrix_engine(p, Backend::kRtl), InputError);
+  CHECK_THROWS_AS(make_array_engine(p, Backend::kRtl), InputError);
   CHECK_THROWS_AS(array_format(Dtype::kFp32), InputError);
 }

@@ -1,0 +1,76 @@
+#include "jobs/simulation/rtl_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace athena::jobs {
+namespace {
+
+/// Stated tolerance on the time of a whole run: the array's own cycles are exact, but the chip's
+/// closed form does not know the end of the accumulators (model/cosim/chip_array.cpp).
+constexpr double kRunTolerance = 0.03;
+
+std::string hash_of(const PointResult& result) {
+  return result.functional.is_null() ? "" : result.functional.at("result_hash").get<std::string>();
+}
+
+std::string body_name(config::Backend backend) {
+  for (const auto& [value, text] : config::enum_names(static_cast<const config::Backend*>(nullptr)))
+    if (value == backend) return text;
+  return "";
+}
+
+}  // namespace
+
+std::unique_ptr<cosim::ChipBlocks> make_blocks(const PointSpec& spec, const Machine& machine) {
+  if (machine.backends.empty()) return nullptr;
+  if (spec.fidelity == "analytic") {
+    throw InputError(
+        "--rtl puts blocks into a chip that runs a program: it needs --fidelity transaction, not "
+        "analytic.");
+  }
+  return std::make_unique<cosim::ChipBlocks>(machine.chip, machine.backends);
+}
+
+std::unique_ptr<cosim::ChipBlocks> model_blocks(const Machine& machine) {
+  cosim::Backends backends = machine.backends;
+  for (auto& [block, body] : backends) body = config::Backend::kModel;
+  return std::make_unique<cosim::ChipBlocks>(machine.chip, backends);
+}
+
+bool in_lockstep(const Machine& machine) {
+  return std::any_of(machine.backends.begin(), machine.backends.end(),
+                     [](const auto& entry) { return entry.second == config::Backend::kLockstep; });
+}
+
+nlohmann::ordered_json rtl_json(const cosim::ChipBlocks& blocks, Dtype type) {
+  nlohmann::ordered_json json;
+  for (const cosim::BlockReport& report : blocks.reports()) {
+    json[report.block] = {{"backend", body_name(report.backend)},
+                          {"parameters", report.parameters},
+                          {"parity", report.parity}};
+  }
+  json["dtype"] = std::string(name(type));
+  return json;
+}
+
+std::string parity_of(const PointResult& rtl, const PointResult& model, Hertz clock) {
+  const double error = model.seconds > 0 ? (model.seconds - rtl.seconds) / rtl.seconds : 0.0;
+  std::string line = fmt::format(
+      "PARITY run {} {}: model={:.0f} rtl={:.0f} cycles error={:.2f} % tolerance={:.0f} %",
+      rtl.model, rtl.phase, model.seconds * clock.value(), rtl.seconds * clock.value(), error * 100,
+      kRunTolerance * 100);
+  if (!hash_of(rtl).empty()) {
+    line += hash_of(rtl) == hash_of(model)
+                ? fmt::format(" result=equal ({})", hash_of(rtl).substr(0, 12))
+                : fmt::format(" result differs: model {} RTL {}", hash_of(model), hash_of(rtl));
+  }
+  if (std::abs(error) > kRunTolerance || hash_of(rtl) != hash_of(model)) throw Contradiction(line);
+  return line;
+}
+
+}  // namespace athena::jobs
