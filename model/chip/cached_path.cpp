@@ -71,18 +71,17 @@ void CachedPath::read(Request* request) {
   stats.cache_misses += static_cast<double>(outcome.missed);
   stats.memory_read += static_cast<double>(outcome.missed);
   Time from_memory{0};
-  const std::int64_t copy =
-      request->region->address +
-      (request->region->repeats > 1 ? request->run->repeat : 0) * request->region->repeat_stride;
-  for (const CellWindow& window : outcome.missing) {
-    const auto address =
-        static_cast<std::uint64_t>(copy + window.row * request->region->pitch + window.column);
-    const Time done = memory_.access(arrival, address, Bytes(window.bytes), window.rows,
-                                     Bytes(request->region->pitch), false);
-    if (timeline_ != nullptr) {
-      note_memory(*timeline_, chip_, done, window.bytes * window.rows, false);
-    }
-    from_memory = std::max(from_memory, done);
+  if (outcome.missed > 0) {
+    const std::int64_t copy =
+        request->region->address +
+        (request->region->repeats > 1 ? request->run->repeat : 0) * request->region->repeat_stride;
+    const auto address = static_cast<std::uint64_t>(
+        copy + outcome.missing_row * request->region->pitch + outcome.missing_column);
+    from_memory = memory_.access(arrival, address, Bytes(outcome.missing_row_bytes),
+                                 ceil_div(outcome.missed, outcome.missing_row_bytes),
+                                 Bytes(request->region->pitch), false);
+    if (timeline_ != nullptr)
+      note_memory(*timeline_, chip_, from_memory, outcome.missed, false);
   }
   write_back(outcome, request);
   request->moment =

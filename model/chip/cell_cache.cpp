@@ -6,9 +6,9 @@
 namespace athena::chip {
 namespace {
 
-constexpr std::int64_t kSlices = 64;
-constexpr std::int64_t kWidestCell =
-    2048;  // bytes: wide rows are cut so that column tiles can share them
+constexpr std::int64_t kSlices = 64;      // rows of a cell, in slices
+constexpr std::int64_t kLine = 128;       // bytes
+constexpr std::int64_t kMostOfSlice = 4;  // rows
 
 std::uint64_t mask_of(std::int64_t first, std::int64_t last) {
   const std::int64_t count = last - first + 1;
@@ -20,102 +20,118 @@ std::uint64_t mask_of(std::int64_t first, std::int64_t last) {
 
 void CellCache::reset() {
   used_ = 0;
-  grains_.clear();
+  slices_.clear();
   order_.clear();
   cells_.clear();
 }
 
-const CellCache::Grain& CellCache::grain(int region, const program::Region& shape,
-                                         const CellWindow& window) {
+/// Fixed by the first window of a region: a slice is no coarser than a sixty-fourth of it.
+std::int64_t CellCache::slice_of(int region, const program::Region& shape,
+                                 const CellWindow& window) {
   const auto index = static_cast<std::size_t>(region);
-  if (grains_.size() <= index) grains_.resize(index + 1);
-  Grain& grain = grains_[index];
-  if (grain.rows == 0) {
-    grain.slice = std::max<std::int64_t>(1, (window.rows + kSlices - 1) / kSlices);
-    grain.rows = std::min(shape.rows, grain.slice * kSlices);
-    grain.bytes =
-        std::min({shape.row_bytes, kWidestCell, std::max<std::int64_t>(64, window.bytes)});
+  if (slices_.size() <= index) slices_.resize(index + 1, 0);
+  std::int64_t& slice = slices_[index];
+  if (slice == 0) {
+    const std::int64_t rows = std::min(shape.rows, window.rows);
+    slice = std::clamp<std::int64_t>(rows / kSlices, 1, kMostOfSlice);
   }
-  return grain;
+  return slice;
 }
 
 void CellCache::evict() {
   const Cell& oldest = order_.back();
-  const std::int64_t dirty = std::popcount(oldest.dirty) * oldest.slice_bytes;
-  if (dirty > 0) {
-    outcome_.evicted_dirty += dirty;
+  if (oldest.dirty_bytes > 0) {
+    outcome_.evicted_dirty += oldest.dirty_bytes;
     outcome_.evicted_address = oldest.address;
   }
-  used_ -= std::popcount(oldest.present) * oldest.slice_bytes;
+  used_ -= oldest.bytes;
   cells_.erase(oldest.key);
   order_.pop_back();
 }
 
-void CellCache::touch(std::uint64_t key, std::uint64_t mask, std::int64_t slice_bytes,
-                      std::int64_t address, bool write, std::uint64_t& absent) {
+CellCache::Cell& CellCache::find(std::uint64_t key, std::int64_t address) {
   const auto found = cells_.find(key);
-  if (found == cells_.end()) {
-    absent = mask;
-    order_.push_front({key, mask, write ? mask : 0, slice_bytes, address});
-    cells_.emplace(key, order_.begin());
-    used_ += std::popcount(mask) * slice_bytes;
-  } else {
-    Cell& cell = *found->second;
-    absent = mask & ~cell.present;
-    used_ += std::popcount(absent) * slice_bytes;
-    cell.present |= mask;
-    if (write) cell.dirty |= mask;
+  if (found != cells_.end()) {
     order_.splice(order_.begin(), order_, found->second);
+    return order_.front();
   }
-  while (used_ > capacity_ && order_.size() > 1) evict();
+  order_.emplace_front();
+  order_.front().key = key;
+  order_.front().address = address;
+  cells_.emplace(key, order_.begin());
+  return order_.front();
+}
+
+void CellCache::touch(Cell& cell, const Part& part, std::int64_t slice, std::int64_t row_bytes,
+                      bool write) {
+  std::int64_t run = 0;  // contiguous lines fetched
+  for (std::size_t line = part.first_line; line <= part.last_line; ++line) {
+    const std::int64_t start = part.column + static_cast<std::int64_t>(line) * kLine;
+    const std::int64_t width = std::min(kLine, row_bytes - start);
+    const auto bytes_of = [&](std::uint64_t mask) {
+      std::int64_t rows = std::popcount(mask) * slice;
+      if (part.last_slice < kSlices && ((mask >> part.last_slice) & 1U) != 0)
+        rows -= slice - part.last_rows;
+      return rows * width;
+    };
+    const std::uint64_t absent = part.slices & ~cell.present[line];
+    cell.present[line] |= part.slices;
+    const std::int64_t arrived = absent == 0 ? 0 : bytes_of(absent);
+    cell.bytes += arrived;
+    used_ += arrived;
+    if (write) {
+      const std::uint64_t clean = part.slices & ~cell.dirty[line];
+      cell.dirty[line] |= part.slices;
+      if (clean != 0) cell.dirty_bytes += bytes_of(clean);
+      continue;
+    }
+    if (absent == 0) {
+      run = 0;
+      continue;
+    }
+    if (outcome_.missed == 0) {
+      outcome_.missing_row = part.row + std::countr_zero(absent) * slice;
+      outcome_.missing_column = start;
+    }
+    run += width;
+    outcome_.missed += arrived;
+    outcome_.missing_row_bytes = std::max(outcome_.missing_row_bytes, run);
+  }
 }
 
 const CellCache::Outcome& CellCache::access(int region, std::int64_t repeat,
                                             const program::Region& shape, const CellWindow& window,
                                             bool write) {
-  outcome_.hit = outcome_.missed = outcome_.evicted_dirty = 0;
-  outcome_.missing.clear();
-  const Grain g = grain(region, shape, window);
+  outcome_ = {};
+  const std::int64_t slice = slice_of(region, shape, window);
+  const std::int64_t cell_rows = slice * kSlices;
+  constexpr std::int64_t kCellBytes = kLine * static_cast<std::int64_t>(kLines);
   const std::int64_t last_row = std::min(shape.rows, window.row + window.rows) - 1;
   const std::int64_t last_byte = std::min(shape.row_bytes, window.column + window.bytes) - 1;
-  for (std::int64_t cell_row = window.row / g.rows; cell_row <= last_row / g.rows; ++cell_row) {
-    const std::int64_t base = cell_row * g.rows;
-    const std::int64_t from = std::max(window.row, base) - base;
-    const std::int64_t to = std::min(last_row, base + g.rows - 1) - base;
-    const std::uint64_t mask = mask_of(from / g.slice, to / g.slice);
-    for (std::int64_t cell_column = window.column / g.bytes; cell_column <= last_byte / g.bytes;
-         ++cell_column) {
-      const std::int64_t first_byte = cell_column * g.bytes;
-      const std::int64_t width = std::min(g.bytes, shape.row_bytes - first_byte);
+  for (std::int64_t i = window.row / cell_rows; i <= last_row / cell_rows; ++i) {
+    Part part;
+    part.row = i * cell_rows;
+    part.slices = mask_of((std::max(window.row, part.row) - part.row) / slice,
+                          (std::min(last_row, part.row + cell_rows - 1) - part.row) / slice);
+    part.last_slice = std::min((shape.rows - 1 - part.row) / slice, kSlices);
+    part.last_rows = shape.rows - part.row - part.last_slice * slice;
+    for (std::int64_t j = window.column / kCellBytes; j <= last_byte / kCellBytes; ++j) {
+      part.column = j * kCellBytes;
+      part.first_line =
+          static_cast<std::size_t>((std::max(window.column, part.column) - part.column) / kLine);
+      part.last_line = static_cast<std::size_t>(
+          (std::min(last_byte, part.column + kCellBytes - 1) - part.column) / kLine);
       const std::uint64_t key =
           (static_cast<std::uint64_t>(region) << 48) | (static_cast<std::uint64_t>(repeat) << 40) |
-          (static_cast<std::uint64_t>(cell_row) << 20) | static_cast<std::uint64_t>(cell_column);
-      std::uint64_t absent = 0;
+          (static_cast<std::uint64_t>(i) << 20) | static_cast<std::uint64_t>(j);
       const std::int64_t address =
-          shape.address + repeat * shape.repeat_stride + base * shape.pitch + first_byte;
-      const std::int64_t from_byte = std::max(window.column, first_byte);
-      const std::int64_t to_byte = std::min(first_byte + width - 1, last_byte);
-      // A read of a part of a cell's columns makes it present with its last part: depth is walked
-      // from left to right.
-      if (write || to_byte == first_byte + width - 1) {
-        touch(key, mask, g.slice * width, address, write, absent);
-      } else {
-        const auto found = cells_.find(key);
-        absent = found == cells_.end() ? mask : mask & ~found->second->present;
-      }
-      const std::int64_t columns = to_byte - from_byte + 1;
-      const std::int64_t touched = (to - from + 1) * columns;
-      const std::int64_t missed =
-          touched * std::popcount(absent) / std::max(1, std::popcount(mask));
-      outcome_.missed += missed;
-      outcome_.hit += touched - missed;
-      if (absent == 0 || write) continue;
-      const std::int64_t rows =
-          std::max<std::int64_t>(1, (to - from + 1) * std::popcount(absent) / std::popcount(mask));
-      const std::int64_t skipped = std::countr_zero(absent) * g.slice;
-      outcome_.missing.push_back({base + std::max(from, skipped), rows, from_byte, columns});
+          shape.address + repeat * shape.repeat_stride + part.row * shape.pitch + part.column;
+      touch(find(key, address), part, slice, shape.row_bytes, write);
     }
   }
+  while (used_ > capacity_ && order_.size() > 1) evict();
+  const std::int64_t asked = (last_row - window.row + 1) * (last_byte - window.column + 1);
+  outcome_.hit = std::max<std::int64_t>(0, asked - outcome_.missed);
   return outcome_;
 }
 

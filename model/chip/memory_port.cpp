@@ -13,13 +13,16 @@ constexpr std::int64_t kSamplePitch = 16384 + 128;
 constexpr std::int64_t kSampleWindows = 32;
 /// Rows between the fastest and the slowest of them. Assumed: a tile's depth.
 constexpr std::int64_t kSampleDrift = 32;
+/// Bytes from which a transfer is taken to load all channels alike: it covers a good part of them,
+/// and dozens of its kind are under way at once, so the rest evens out. Smaller ones are placed on
+/// their own channels.
+constexpr std::int64_t kScattered = 8192;
 
 }  // namespace
 
 MemoryPort::MemoryPort(const timing::HbmSpec& spec)
     : memory_(spec),
-      spec_(spec),
-      wide_(spec.interleave.value() * spec.channels() * spec.timing.pseudo_channels) {}
+      spec_(spec) {}
 
 double MemoryPort::stretch(std::int64_t row_bytes) {
   const auto size = static_cast<std::int64_t>(
@@ -49,12 +52,15 @@ Time MemoryPort::access(Time arrival, std::uint64_t address, Bytes row_bytes, st
                         Bytes pitch, bool write) {
   if (rows <= 0 || row_bytes.value() <= 0) return arrival;
   const std::int64_t bytes = row_bytes.value() * rows;
-  if (rows == 1 || row_bytes == pitch) return memory_.access(arrival, address, Bytes(bytes), write);
-  if (bytes < wide_) return memory_.access_2d(arrival, address, row_bytes, rows, pitch, write);
+  if (rows == 1 || row_bytes == pitch) {
+    return bytes < kScattered ? memory_.access(arrival, address, Bytes(bytes), write)
+                              : memory_.spread(arrival, address, Bytes(bytes), write);
+  }
+  if (bytes < kScattered) return memory_.access_2d(arrival, address, row_bytes, rows, pitch, write);
   const auto stretched =
       static_cast<std::int64_t>(static_cast<double>(bytes) * stretch(row_bytes.value()));
   const std::uint64_t limit = memory_.capacity() - static_cast<std::uint64_t>(stretched);
-  return memory_.access(arrival, std::min(address, limit), Bytes(stretched), write);
+  return memory_.spread(arrival, std::min(address, limit), Bytes(stretched), write);
 }
 
 void note_memory(timing::Timeline& timeline, const config::ChipConfig& chip, Time done,

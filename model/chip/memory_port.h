@@ -1,7 +1,7 @@
 #pragma once
 /// Memory as a chip uses it: windows of matrices, mostly large ones, from many cores at once.
 ///
-/// A window that covers all channels is handed to the memory model as one transaction in lockstep.
+/// A window of several KiB is handed to the memory model as one transaction of all channels.
 /// What its short rows cost beyond a sequential stream (rows opened for little data) is taken from
 /// the memory model itself: at elaboration a sample of windows of each row length is timed segment
 /// by segment, and the ratio to a stream stretches the transaction. Nothing is fitted.
@@ -29,7 +29,6 @@ class MemoryPort {
  private:
   timing::HbmFast memory_;
   timing::HbmSpec spec_;
-  std::int64_t wide_;                       ///< bytes from which a window goes as one transaction
   std::map<std::int64_t, double> stretch_;  ///< by row bytes, a power of two
 };
 

@@ -393,11 +393,19 @@ Tick HbmFast::access_bulk(Tick arrival, std::uint64_t address, std::uint64_t byt
 }
 
 Time HbmFast::access(Time arrival, std::uint64_t address, Bytes bytes, bool write) {
+  const auto size = static_cast<std::uint64_t>(bytes.value());
+  return serve(arrival, address, bytes, write, even_bytes_ != 0 && size >= even_bytes_);
+}
+
+Time HbmFast::spread(Time arrival, std::uint64_t address, Bytes bytes, bool write) {
+  return serve(arrival, address, bytes, write, super_row_ != 0);
+}
+
+Time HbmFast::serve(Time arrival, std::uint64_t address, Bytes bytes, bool write, bool lockstep) {
   map_.check_range(address, bytes);
   ++counts_.requests;
   const auto size = static_cast<std::uint64_t>(bytes.value());
-  const bool bulk =
-      even_bytes_ != 0 && size >= even_bytes_ && spec_.refresh != HbmRefresh::kPerBank;
+  const bool bulk = lockstep && spec_.refresh != HbmRefresh::kPerBank;
   const Tick at = ticks_of(arrival);
   const Tick finish =
       bulk ? access_bulk(at, address, size, write) : access_fine(at, address, size, write);

@@ -37,6 +37,11 @@ class HbmFast {
   Time access_2d(Time arrival, std::uint64_t address, Bytes row_bytes, std::int64_t rows,
                  Bytes pitch, bool write);
 
+  /// `bytes` in short segments that scatter over all channels alike (a tile of a large matrix among
+  /// tiles of many cores): one transaction of all channels in lockstep, of any length. `address` is
+  /// that of the first segment. With per-bank refresh: as access().
+  Time spread(Time arrival, std::uint64_t address, Bytes bytes, bool write);
+
   /// Counts up to `now`, which is not before the last completion; ticks are those of HbmTicks.
   [[nodiscard]] HbmCounters counters(Time now) const;
   [[nodiscard]] HbmEnergy energy(Time now) const;
@@ -123,6 +128,7 @@ class HbmFast {
              bool write, Tick arrival);
   void open_row(Channel& channel, Pseudo& pseudo, Bank& bank, std::uint32_t row, Tick entry,
                 bool write);
+  Time serve(Time arrival, std::uint64_t address, Bytes bytes, bool write, bool lockstep);
   Tick access_fine(Tick arrival, std::uint64_t address, std::uint64_t bytes, bool write);
   Tick access_bulk(Tick arrival, std::uint64_t address, std::uint64_t bytes, bool write);
   void refresh(Channel& channel, std::size_t index, Tick now);
