@@ -20,9 +20,7 @@ constexpr std::int64_t kScattered = 8192;
 
 }  // namespace
 
-MemoryPort::MemoryPort(const timing::HbmSpec& spec)
-    : memory_(spec),
-      spec_(spec) {}
+MemoryPort::MemoryPort(const timing::HbmSpec& spec) : memory_(spec), spec_(spec) {}
 
 double MemoryPort::stretch(std::int64_t row_bytes) {
   const auto size = static_cast<std::int64_t>(

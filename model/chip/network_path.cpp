@@ -24,6 +24,8 @@ NetworkPath::NetworkPath(const config::ChipConfig& chip, sim::Dispatcher& dispat
   links_.resize(static_cast<std::size_t>(topology_.link_count()));
   link_bytes_.resize(links_.size(), 0.0);
   shared_.resize(static_cast<std::size_t>(chip.cluster.count));
+  const auto terminals = static_cast<std::size_t>(topology_.terminals());
+  for (std::size_t i = 0; i < terminals; ++i) ways_.emplace_back(terminals);
 }
 
 void NetworkPath::reset() {
@@ -46,28 +48,108 @@ NetworkPath::Chunk* NetworkPath::acquire() {
   return chunk;
 }
 
-/// Chunks are spread over the memory channels' routers (or the clusters) as addresses interleave.
+/// Chunks are spread over the memory channels' routers (or the clusters) as addresses interleave:
+/// as many neighbours as there are ports meet every port once, and each such group begins elsewhere
+/// (a multiplicative hash), so that equal strides do not meet one port.
 int NetworkPath::terminal_of(std::uint64_t address, mapping::Space space) const {
+  const bool shared = space == mapping::Space::kShared;
+  const auto ports =
+      static_cast<std::uint64_t>(shared ? chip_.cluster.count : terminals_.memory_channels);
   const std::uint64_t unit =
       address / static_cast<std::uint64_t>(std::max<std::int64_t>(chunk_, 1));
-  // A multiplicative hash: equal strides must not meet one port.
-  const std::uint64_t spread = (unit * 0x9E3779B97F4A7C15ULL) >> 33;
-  if (space == mapping::Space::kShared) {
-    return static_cast<int>(spread % static_cast<std::uint64_t>(chip_.cluster.count)) *
-           chip_.cluster.cores;
+  const std::uint64_t start = (unit / ports * 0x9E3779B97F4A7C15ULL) >> 33;
+  const auto port = static_cast<int>((unit + start) % ports);
+  return shared ? port * chip_.cluster.cores : terminals_.first_memory + port;
+}
+
+void NetworkPath::set_clock_ratio(double ratio) {
+  if (ratio == ratio_) return;
+  ratio_ = ratio;  // latencies of the routes were in cycles of the old clock
+  for (std::vector<Routes>* all : {&ways_, &trees_}) {
+    for (Routes& routes : *all) {
+      for (std::unique_ptr<Route>& route : routes) route.reset();
+    }
   }
-  return terminals_.first_memory +
-         static_cast<int>(spread % static_cast<std::uint64_t>(terminals_.memory_channels));
+}
+
+NetworkPath::Route NetworkPath::lay(const std::vector<timing::TreeLink>& links,
+                                    const std::vector<int>& destinations) const {
+  Route route;
+  route.steps.reserve(links.size());
+  const auto add_children = [&](int parent) {
+    std::uint32_t added = 0;
+    for (std::size_t i = 0; i < links.size(); ++i) {
+      if (links[i].parent != parent) continue;
+      const timing::NocLink& wire = topology_.link(links[i].link);
+      Step step;
+      step.link = links[i].link;
+      step.first_child = static_cast<std::uint32_t>(i);  // place in `links` until it is laid out
+      step.latency = fabric_cycles(chip_.noc.router_cycles + wire.cycles);
+      const auto found = std::find(destinations.begin(), destinations.end(), wire.terminal);
+      if (wire.kind == timing::NocLink::Kind::kEject && found != destinations.end())
+        step.receiver = static_cast<std::int32_t>(found - destinations.begin());
+      route.steps.push_back(step);
+      ++added;
+    }
+    return added;
+  };
+  // Breadth first: the children of a step lie one behind the other.
+  route.roots = add_children(-1);
+  for (std::size_t i = 0; i < route.steps.size(); ++i) {
+    const int parent = static_cast<int>(route.steps[i].first_child);
+    const auto first = static_cast<std::uint32_t>(route.steps.size());
+    const std::uint32_t children = add_children(parent);
+    route.steps[i].first_child = first;
+    route.steps[i].children = children;
+  }
+  return route;
+}
+
+const NetworkPath::Route& NetworkPath::way(int from, int to) {
+  std::unique_ptr<Route>& route =
+      ways_[static_cast<std::size_t>(to)][static_cast<std::size_t>(from)];
+  if (route != nullptr) return *route;
+  std::vector<timing::TreeLink> links;
+  int parent = -1;
+  for (const timing::LinkId link : topology_.path(from, to)) links.push_back({link, parent++});
+  route = std::make_unique<Route>(lay(links, {}));
+  return *route;
+}
+
+const NetworkPath::Route& NetworkPath::tree(int from, int group) {
+  const auto number = static_cast<std::size_t>(group);
+  std::unique_ptr<Route>& route = trees_[number][static_cast<std::size_t>(from)];
+  if (route != nullptr) return *route;
+  const std::vector<int>& cores = *group_cores_[number];
+  route = std::make_unique<Route>(lay(topology_.multicast_tree(from, cores), cores));
+  const auto here = std::find(cores.begin(), cores.end(), from);
+  if (here != cores.end())
+    route->at_source.push_back(static_cast<std::int32_t>(here - cores.begin()));
+  return *route;
+}
+
+int NetworkPath::group_of(Request* request) {
+  std::sort(request->receivers.begin(), request->receivers.end(),
+            [](const Request* a, const Request* b) { return a->core->index() < b->core->index(); });
+  cores_of_request_.clear();
+  for (const Request* receiver : request->receivers)
+    cores_of_request_.push_back(receiver->core->index());
+  const auto [entry, fresh] =
+      groups_.try_emplace(cores_of_request_, static_cast<int>(group_cores_.size()));
+  if (fresh) {
+    group_cores_.push_back(&entry->first);
+    trees_.emplace_back(static_cast<std::size_t>(topology_.terminals()));
+  }
+  return entry->second;
 }
 
 void NetworkPath::submit(Request* request) {
-  request->open = 0;
   const std::int64_t chunks = std::max<std::int64_t>(1, ceil_div(request->bytes, chunk_));
   request->open = static_cast<int>(chunks);
   for (Request* receiver : request->receivers) receiver->open = static_cast<int>(chunks);
-  for (std::int64_t i = 0; i < chunks; ++i) {
-    start(request, i * chunk_, std::min(chunk_, request->bytes - i * chunk_));
-  }
+  const int group = request->broadcast ? group_of(request) : -1;
+  for (std::int64_t i = 0; i < chunks; ++i)
+    start(request, i * chunk_, std::min(chunk_, request->bytes - i * chunk_), group);
 }
 
 Moment NetworkPath::fetch(Request* request, Chunk& chunk) {
@@ -105,15 +187,13 @@ Moment NetworkPath::fetch(Request* request, Chunk& chunk) {
   return from.until(done + to_time(chip_.memory.latency) / 2, Bound::kHbm);
 }
 
-void NetworkPath::start(Request* request, std::int64_t offset, std::int64_t bytes) {
+void NetworkPath::start(Request* request, std::int64_t offset, std::int64_t bytes, int group) {
   Chunk* chunk = acquire();
   chunk->request = request;
   chunk->run = request->run;
   chunk->receivers.clear();
   chunk->bytes = bytes;
-  chunk->branches.clear();
-  chunk->tree.clear();
-  chunk->open = 0;
+  chunk->busy = fabric_cycles(static_cast<double>(bytes) / chip_.noc.link_bytes_per_cycle);
   const std::int64_t row = request->row_bytes > 0 ? offset / request->row_bytes : 0;
   const std::int64_t inside =
       request->rows <= 1 ? offset : offset % std::max<std::int64_t>(1, request->row_bytes);
@@ -121,112 +201,77 @@ void NetworkPath::start(Request* request, std::int64_t offset, std::int64_t byte
       static_cast<std::uint64_t>(request->address + row * request->region->pitch + inside);
   const int far = terminal_of(chunk->address, request->region->space);
   const int near = request->core->index();
-  chunk->source = far;
   if (request->write) {
-    int parent = -1;
-    for (const timing::LinkId link : topology_.path(near, far)) {
-      chunk->tree.push_back({link, parent});
-      ++parent;
-    }
+    chunk->route = &way(near, far);
     enter(chunk, request->moment);
     return;
   }
-  if (request->broadcast) {
-    std::vector<int> destinations;
-    destinations.reserve(request->receivers.size());
-    for (const Request* receiver : request->receivers)
-      destinations.push_back(receiver->core->index());
-    chunk->tree = topology_.multicast_tree(far, destinations);
-    chunk->receivers = request->receivers;
-  } else {
-    int parent = -1;
-    for (const timing::LinkId link : topology_.path(far, near)) {
-      chunk->tree.push_back({link, parent});
-      ++parent;
-    }
-  }
+  chunk->route = group < 0 ? &way(far, near) : &tree(far, group);
+  if (group >= 0) chunk->receivers = request->receivers;
   const Moment ready = fetch(request, *chunk);
-  chunk->branches.push_back({ready, -1});
+  chunk->heads.resize(std::max<std::size_t>(1, chunk->route->steps.size()));
+  chunk->heads.front() = ready;
   dispatcher_.post(ready.at, *this, kEnter, chunk);
 }
 
 void NetworkPath::enter(Chunk* chunk, const Moment& head) {
-  chunk->branches.clear();
-  for (std::size_t i = 0; i < chunk->tree.size() && chunk->tree[i].parent < 0; ++i) {
-    chunk->branches.push_back({head, static_cast<int>(i)});
-    ++chunk->open;
-  }
+  const Route& route = *chunk->route;
+  chunk->heads.resize(route.steps.size());
+  for (std::uint32_t i = 0; i < route.roots; ++i) chunk->heads[i] = head;
+  chunk->open = route.roots;
   // A receiver at the very terminal where the data comes from has no way to go.
-  for (Request* receiver : chunk->receivers) {
-    if (receiver->core->index() == chunk->source) deliver(receiver, head, chunk->bytes);
-  }
-  const auto count = static_cast<std::uint32_t>(chunk->branches.size());
-  if (count == 0) finish(chunk);
-  for (std::uint32_t i = 0; i < count; ++i) hop(chunk, i);
+  for (const std::int32_t receiver : route.at_source)
+    deliver(chunk->receivers[static_cast<std::size_t>(receiver)], head, chunk->bytes);
+  if (route.roots == 0) finish(chunk);
+  for (std::uint32_t i = 0; i < route.roots; ++i) hop(chunk, i);
 }
 
 void NetworkPath::hop(Chunk* chunk, std::uint32_t index) {
-  const Branch branch = chunk->branches[index];
-  const timing::LinkId link = chunk->tree[static_cast<std::size_t>(branch.node)].link;
-  const timing::NocLink& wire = topology_.link(link);
-  timing::Server& server = links_[static_cast<std::size_t>(link)];
-  const Time busy =
-      fabric_cycles(static_cast<double>(chunk->bytes) / chip_.noc.link_bytes_per_cycle);
-  const Moment tail = server.serve(branch.head, busy, Bound::kNoc);
-  link_bytes_[static_cast<std::size_t>(link)] += static_cast<double>(chunk->bytes);
-  if (timeline_ != nullptr && wire.kind == timing::NocLink::Kind::kNetwork) {
-    timeline_->flow(timing::Flow::kNetwork, server.start(), tail.at,
-                    static_cast<double>(chunk->bytes));
-  }
-  chunk->run->stats.counts.noc_byte_hops += static_cast<double>(chunk->bytes);
-  const Time latency = fabric_cycles(chip_.noc.router_cycles + wire.cycles);
-  if (wire.kind == timing::NocLink::Kind::kEject) {
-    arrive(chunk, tail.after(latency, Bound::kNoc), wire.terminal);
-    --chunk->open;
-    if (chunk->open == 0) finish(chunk);
+  const Route& route = *chunk->route;
+  const Step& step = route.steps[index];
+  const auto link = static_cast<std::size_t>(step.link);
+  const Time busy = chunk->busy;
+  const double bytes = static_cast<double>(chunk->bytes);
+  const Moment& tail = links_[link].serve(chunk->heads[index], busy, Bound::kNoc);
+  link_bytes_[link] += bytes;
+  if (timeline_ != nullptr && topology_.link(step.link).kind == timing::NocLink::Kind::kNetwork)
+    timeline_->flow(timing::Flow::kNetwork, links_[link].start(), tail.at, bytes);
+  chunk->run->stats.counts.noc_byte_hops += bytes;
+  if (step.children == 0) {
+    arrive(chunk, tail.after(step.latency, Bound::kNoc), step.receiver);
+    if (--chunk->open == 0) finish(chunk);
     return;
   }
-  Moment head = tail;  // the head left `busy` earlier
-  head.at -= busy;
-  head.path.add(Bound::kNoc, Time(-busy.value()));
-  head = head.after(latency, Bound::kNoc);
-  bool first = true;
-  for (std::size_t i = static_cast<std::size_t>(branch.node) + 1; i < chunk->tree.size(); ++i) {
-    if (chunk->tree[i].parent != branch.node) continue;
-    std::uint32_t next = index;
-    if (!first) {
-      next = static_cast<std::uint32_t>(chunk->branches.size());
-      chunk->branches.push_back({});
-      ++chunk->open;
-    }
-    first = false;
-    chunk->branches[next] = {head, static_cast<int>(i)};
+  // The head left `busy` before the tail.
+  const Moment head = tail.after(step.latency - busy, Bound::kNoc);
+  chunk->open += step.children - 1;
+  const std::size_t waiting = ejections_.size();
+  for (std::uint32_t next = step.first_child; next < step.first_child + step.children; ++next) {
+    chunk->heads[next] = head;
     // The last wire belongs to one terminal alone: nobody else can come in between.
-    const bool last_wire =
-        topology_.link(chunk->tree[i].link).kind == timing::NocLink::Kind::kEject;
-    if (!last_wire) dispatcher_.post(head.at, *this, next, chunk);
-    if (last_wire) ejections_.push_back(next);
+    if (route.steps[next].children == 0) {
+      ejections_.push_back(next);
+    } else {
+      dispatcher_.post(head.at, *this, next, chunk);
+    }
   }
-  while (!ejections_.empty()) {
+  while (ejections_.size() > waiting) {
     const std::uint32_t next = ejections_.back();
     ejections_.pop_back();
     hop(chunk, next);
   }
 }
 
-void NetworkPath::arrive(Chunk* chunk, const Moment& tail, int terminal) {
-  if (!chunk->receivers.empty()) {
-    for (Request* receiver : chunk->receivers) {
-      if (receiver->core->index() == terminal) deliver(receiver, tail, chunk->bytes);
-    }
+void NetworkPath::arrive(Chunk* chunk, const Moment& tail, std::int32_t receiver) {
+  if (receiver >= 0) {
+    deliver(chunk->receivers[static_cast<std::size_t>(receiver)], tail, chunk->bytes);
     return;
   }
   Request* request = chunk->request;
   if (request->write) {
-    Moment done = tail;
     const Moment sent = request->moment;
     request->moment = tail;
-    done = fetch(request, *chunk);
+    const Moment done = fetch(request, *chunk);
     request->moment = sent;
     deliver(request, done, chunk->bytes);
     return;
@@ -265,7 +310,7 @@ void NetworkPath::wake(std::uint32_t tag, void* item) {
   }
   auto* chunk = static_cast<Chunk*>(item);
   if (tag == kEnter) {
-    const Moment head = chunk->branches.front().head;
+    const Moment head = chunk->heads.front();
     enter(chunk, head);
     return;
   }

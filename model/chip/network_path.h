@@ -5,6 +5,7 @@
 /// A request travels in chunks. A chunk's head is one event per router, in time order; every link
 /// it takes is busy for the whole chunk (cut-through). A broadcast follows the multicast tree of
 /// the topology: one copy per link, every receiver its own arrival.
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -24,7 +25,7 @@ class NetworkPath : public compute::MemoryPath, private sim::Client {
               Bytes chunk);
   void submit(compute::Request* request) override;
   void reset() override;
-  void set_clock_ratio(double ratio) { ratio_ = ratio; }
+  void set_clock_ratio(double ratio);
   /// Where flows over links and memory go; null = nowhere.
   void set_timeline(timing::Timeline* timeline) { timeline_ = timeline; }
   /// Bytes per link since reset, for traffic maps.
@@ -32,31 +33,45 @@ class NetworkPath : public compute::MemoryPath, private sim::Client {
   [[nodiscard]] const timing::Topology& topology() const { return topology_; }
 
  private:
-  struct Branch {
-    timing::Moment head;
-    int node = 0;  ///< index into the chunk's tree
+  /// One link of a way or of a multicast tree, with what a chunk needs to know there.
+  struct Step {
+    timing::LinkId link = timing::kNoLink;
+    std::int32_t receiver = -1;     ///< ejections: place in the receivers, in order of cores
+    std::uint32_t first_child = 0;  ///< steps that follow, one behind the other
+    std::uint32_t children = 0;     ///< 0: the data leaves the network here
+    Time latency{0};                ///< router and wire
+  };
+  struct Route {
+    std::vector<Step> steps;
+    std::uint32_t roots = 0;              ///< steps that leave the source
+    std::vector<std::int32_t> at_source;  ///< receivers that sit where the data comes from
   };
   struct Chunk {
     compute::Request* request = nullptr;  ///< alive until its own last chunk is delivered
     compute::KernelRun* run = nullptr;
-    std::vector<compute::Request*> receivers;  ///< broadcast; else empty
+    std::vector<compute::Request*> receivers;  ///< broadcast, in order of cores; else empty
+    const Route* route = nullptr;
+    std::vector<timing::Moment> heads;  ///< by step: when the head gets there
+    Time busy{0};                       ///< of a link
     std::int64_t bytes = 0;
     std::uint64_t address = 0;
-    std::vector<timing::TreeLink> tree;
-    std::vector<Branch> branches;
-    int source = -1;  ///< terminal that the data comes from
-    int open = 0;     ///< branches under way
+    std::uint32_t open = 0;  ///< branches under way
   };
   void wake(std::uint32_t tag, void* item) override;
-  void start(compute::Request* request, std::int64_t offset, std::int64_t bytes);
+  void start(compute::Request* request, std::int64_t offset, std::int64_t bytes, int group);
   timing::Moment fetch(compute::Request* request, Chunk& chunk);
   void enter(Chunk* chunk, const timing::Moment& head);
-  void hop(Chunk* chunk, std::uint32_t branch);
-  void arrive(Chunk* chunk, const timing::Moment& tail, int terminal);
+  void hop(Chunk* chunk, std::uint32_t step);
+  void arrive(Chunk* chunk, const timing::Moment& tail, std::int32_t receiver);
   void deliver(compute::Request* request, const timing::Moment& tail, std::int64_t bytes);
   void finish(Chunk* chunk);
   [[nodiscard]] int terminal_of(std::uint64_t address, mapping::Space space) const;
   [[nodiscard]] Time fabric_cycles(double count) const;
+  /// Number of the set of cores that receive a broadcast; sorts the receivers.
+  int group_of(compute::Request* request);
+  const Route& way(int from, int to);
+  const Route& tree(int from, int group);
+  Route lay(const std::vector<timing::TreeLink>& links, const std::vector<int>& destinations) const;
   Chunk* acquire();
 
   const config::ChipConfig& chip_;
@@ -73,6 +88,12 @@ class NetworkPath : public compute::MemoryPath, private sim::Client {
   std::vector<std::unique_ptr<Chunk>> pool_;
   std::vector<Chunk*> free_;
   std::vector<std::uint32_t> ejections_;
+  std::map<std::vector<int>, int> groups_;  ///< sets of receiving cores
+  std::vector<const std::vector<int>*> group_cores_;
+  std::vector<int> cores_of_request_;
+  using Routes = std::vector<std::unique_ptr<Route>>;  ///< by source; laid when first used
+  std::vector<Routes> ways_;                           ///< by destination
+  std::vector<Routes> trees_;                          ///< by group
 };
 
 }  // namespace athena::chip

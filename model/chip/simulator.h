@@ -59,7 +59,7 @@ struct RunResult {
 class Simulator {
  public:
   /// Elaborates the chip. `chunk`: bytes that travel the network as one.
-  explicit Simulator(const config::ChipConfig& chip, Bytes chunk = Bytes(32 << 10));
+  explicit Simulator(const config::ChipConfig& chip, Bytes chunk = Bytes(64 << 10));
   Simulator(const Simulator&) = delete;
   Simulator& operator=(const Simulator&) = delete;
   ~Simulator();

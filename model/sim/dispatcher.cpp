@@ -31,8 +31,40 @@ Dispatcher::Dispatcher(const sc_core::sc_module_name& name) : sc_module(name) {
 
 void Dispatcher::post(Time at, Client& client, std::uint32_t tag, void* item) {
   if (at < now_) throw InternalError("a callback was posted into the past of the simulation");
-  heap_.push_back({at.value(), sequence_++, &client, tag, item});
-  std::push_heap(heap_.begin(), heap_.end(), Later());
+  push({at.value(), sequence_++, &client, item, tag});
+}
+
+void Dispatcher::push(const Entry& entry) {
+  std::size_t hole = heap_.size();
+  heap_.push_back(entry);
+  while (hole > 0) {
+    const std::size_t parent = (hole - 1) / 4;
+    if (!entry.before(heap_[parent])) break;
+    heap_[hole] = heap_[parent];
+    hole = parent;
+  }
+  heap_[hole] = entry;
+}
+
+Dispatcher::Entry Dispatcher::pop() {
+  const Entry first = heap_.front();
+  const Entry last = heap_.back();
+  heap_.pop_back();
+  const std::size_t size = heap_.size();
+  if (size == 0) return first;
+  std::size_t hole = 0;
+  for (std::size_t child = 1; child < size; child = 4 * hole + 1) {
+    std::size_t least = child;
+    const std::size_t end = std::min(child + 4, size);
+    for (std::size_t other = child + 1; other < end; ++other) {
+      if (heap_[other].before(heap_[least])) least = other;
+    }
+    if (!heap_[least].before(last)) break;
+    heap_[hole] = heap_[least];
+    hole = least;
+  }
+  heap_[hole] = last;
+  return first;
 }
 
 void Dispatcher::dispatch() {
@@ -40,9 +72,7 @@ void Dispatcher::dispatch() {
     const Time next(heap_.front().at);
     // Yield to SystemC when another module waits for an earlier time than our next callback.
     if (sc_core::sc_pending_activity() && to_sc(next + origin_) > sc_core::sc_time_stamp()) break;
-    std::pop_heap(heap_.begin(), heap_.end(), Later());
-    const Entry entry = heap_.back();
-    heap_.pop_back();
+    const Entry entry = pop();
     now_ = next;
     ++events_;
     entry.client->wake(entry.tag, entry.item);

@@ -46,18 +46,18 @@ class Dispatcher : public sc_core::sc_module {
     std::int64_t at;
     std::uint64_t sequence;
     Client* client;
-    std::uint32_t tag;
     void* item;
-  };
-  struct Later {
-    bool operator()(const Entry& a, const Entry& b) const {
-      return a.at != b.at ? a.at > b.at : a.sequence > b.sequence;
+    std::uint32_t tag;
+    [[nodiscard]] bool before(const Entry& other) const {
+      return at != other.at ? at < other.at : sequence < other.sequence;
     }
   };
+  void push(const Entry& entry);
+  Entry pop();
   void dispatch();
   void arm();
 
-  std::vector<Entry> heap_;
+  std::vector<Entry> heap_;  ///< four children a node: half the levels of a binary heap
   Time now_{0};
   Time origin_{0};  ///< SystemC time at which this run's time zero lies
   std::uint64_t sequence_ = 0;

@@ -321,15 +321,9 @@ Tick HbmFast::access_fine(Tick arrival, std::uint64_t address, std::uint64_t byt
   return finish;
 }
 
-Tick HbmFast::access_bulk(Tick arrival, std::uint64_t address, std::uint64_t bytes, bool write) {
-  const std::size_t mode = write ? 1 : 0;
-  const std::uint64_t end = address + bytes;
+/// Refresh and write drain take bus time from every channel alike.
+void HbmFast::advance_all(Tick arrival, std::uint64_t bytes, bool write) {
   const HbmTimingSet& t = spec_.timing;
-  const std::uint64_t banks_wide = static_cast<std::uint64_t>(spec_.channels()) *
-                                   static_cast<std::uint64_t>(t.pseudo_channels * t.bank_groups);
-  const double per_channel =
-      static_cast<double>(bytes) / static_cast<double>(spec_.channels() * t.access_bytes);
-  // Refresh and write drain take bus time from every channel alike.
   while (std::max(group_data_, arrival) >= group_refresh_) {
     group_data_ = std::max(group_data_, group_refresh_) + k_.refresh + k_.rcd[0];
     group_refresh_ += k_.refi;
@@ -338,21 +332,62 @@ Tick HbmFast::access_bulk(Tick arrival, std::uint64_t address, std::uint64_t byt
     counts_.ticks[static_cast<std::size_t>(HbmLoss::kRefresh)] +=
         (k_.refresh + k_.rcd[0]) * t.pseudo_channels * spec_.channels();
   }
-  if (write) {
-    group_writes_ += per_channel;
-    if (group_writes_ >= drain_ && group_reads_ > 0.0) {
-      const auto drains = static_cast<Tick>(group_writes_ / drain_);
-      group_data_ += drains * k_.switch_both;
-      group_work_ += drains * k_.switch_both;
-      group_writes_ = 0.0;
-      group_reads_ = 0.0;
-      counts_.ticks[static_cast<std::size_t>(HbmLoss::kTurnaround)] +=
-          drains * k_.switch_both * t.pseudo_channels * spec_.channels();
-    }
-  } else {
+  const double per_channel =
+      static_cast<double>(bytes) / static_cast<double>(spec_.channels() * t.access_bytes);
+  if (!write) {
     group_reads_ += per_channel;
+    return;
   }
+  group_writes_ += per_channel;
+  if (group_writes_ < drain_ || group_reads_ <= 0.0) return;
+  const auto drains = static_cast<Tick>(group_writes_ / drain_);
+  group_data_ += drains * k_.switch_both;
+  group_work_ += drains * k_.switch_both;
+  group_writes_ = 0.0;
+  group_reads_ = 0.0;
+  counts_.ticks[static_cast<std::size_t>(HbmLoss::kTurnaround)] +=
+      drains * k_.switch_both * t.pseudo_channels * spec_.channels();
+}
 
+/// Data bus time on every channel; returns when the buses have passed it.
+Tick HbmFast::serve_all(Tick arrival, std::uint64_t bytes, Tick& demand) {
+  group_carry_ += static_cast<double>(bytes) * ticks_per_byte_;
+  demand = static_cast<Tick>(group_carry_);
+  group_carry_ -= static_cast<double>(demand);
+  group_data_ = std::max(group_data_, arrival) + demand;
+  group_work_ += demand;
+  return std::max(group_data_, ahead_ + group_work_);
+}
+
+Tick HbmFast::access_spread(Tick arrival, std::uint64_t bytes, bool write) {
+  const std::size_t mode = write ? 1 : 0;
+  const HbmTimingSet& t = spec_.timing;
+  advance_all(arrival, bytes, write);
+  Tick demand = 0;
+  const Tick served = serve_all(arrival, bytes, demand);
+  // One row in every pseudo-channel that it meets, opened while others transfer.
+  const Tick opened = arrival + k_.tick + k_.pre_act + k_.rcd[mode] + demand;
+  const std::uint64_t columns =
+      std::max<std::uint64_t>(1, bytes / static_cast<std::uint64_t>(t.access_bytes));
+  const std::uint64_t acts =
+      std::min<std::uint64_t>((columns + 1) / 2, static_cast<std::uint64_t>(spec_.channels()) *
+                                                     static_cast<std::uint64_t>(t.pseudo_channels));
+  counts_.activates += acts;
+  counts_.precharges += acts;
+  counts_.row_conflicts += acts;
+  counts_.row_hits += columns / 2 > acts ? columns / 2 - acts : 0;
+  (write ? counts_.writes : counts_.reads) += columns;
+  ++stamp_;
+  return std::max(served, opened) + k_.burst + k_.latency[mode];
+}
+
+Tick HbmFast::access_bulk(Tick arrival, std::uint64_t address, std::uint64_t bytes, bool write) {
+  const std::size_t mode = write ? 1 : 0;
+  const std::uint64_t end = address + bytes;
+  const HbmTimingSet& t = spec_.timing;
+  const std::uint64_t banks_wide = static_cast<std::uint64_t>(spec_.channels()) *
+                                   static_cast<std::uint64_t>(t.pseudo_channels * t.bank_groups);
+  advance_all(arrival, bytes, write);
   Tick finish = 0;
   for (std::uint64_t at = address; at < end;) {
     const std::uint64_t stop = std::min(end, (at / super_row_ + 1) * super_row_);
@@ -375,12 +410,8 @@ Tick HbmFast::access_bulk(Tick arrival, std::uint64_t address, std::uint64_t byt
     } else {
       counts_.row_hits += columns / 2;
     }
-    group_carry_ += static_cast<double>(part) * ticks_per_byte_;
-    const auto demand = static_cast<Tick>(group_carry_);
-    group_carry_ -= static_cast<double>(demand);
-    group_data_ = std::max(group_data_, arrival) + demand;
-    group_work_ += demand;
-    const Tick served = std::max(group_data_, ahead_ + group_work_);
+    Tick demand = 0;
+    const Tick served = serve_all(arrival, part, demand);
     const Tick bus_end =
         std::max(served, std::max(arrival + k_.tick, s.act + k_.rcd[mode]) + demand);
     s.last = std::max(s.last, bus_end - k_.burst);
@@ -393,25 +424,28 @@ Tick HbmFast::access_bulk(Tick arrival, std::uint64_t address, std::uint64_t byt
 }
 
 Time HbmFast::access(Time arrival, std::uint64_t address, Bytes bytes, bool write) {
+  map_.check_range(address, bytes);
   const auto size = static_cast<std::uint64_t>(bytes.value());
-  return serve(arrival, address, bytes, write, even_bytes_ != 0 && size >= even_bytes_);
+  const bool bulk =
+      even_bytes_ != 0 && size >= even_bytes_ && spec_.refresh != HbmRefresh::kPerBank;
+  const Tick at = ticks_of(arrival);
+  return finish(
+      at, bulk ? access_bulk(at, address, size, write) : access_fine(at, address, size, write));
 }
 
 Time HbmFast::spread(Time arrival, std::uint64_t address, Bytes bytes, bool write) {
-  return serve(arrival, address, bytes, write, super_row_ != 0);
+  if (super_row_ == 0 || spec_.refresh == HbmRefresh::kPerBank)
+    return access(arrival, address, bytes, write);
+  map_.check_range(address, bytes);
+  const Tick at = ticks_of(arrival);
+  return finish(at, access_spread(at, static_cast<std::uint64_t>(bytes.value()), write));
 }
 
-Time HbmFast::serve(Time arrival, std::uint64_t address, Bytes bytes, bool write, bool lockstep) {
-  map_.check_range(address, bytes);
+Time HbmFast::finish(Tick arrival, Tick end) {
   ++counts_.requests;
-  const auto size = static_cast<std::uint64_t>(bytes.value());
-  const bool bulk = lockstep && spec_.refresh != HbmRefresh::kPerBank;
-  const Tick at = ticks_of(arrival);
-  const Tick finish =
-      bulk ? access_bulk(at, address, size, write) : access_fine(at, address, size, write);
-  if (at > last_finish_) idle_ += at - last_finish_;
-  last_finish_ = std::max(last_finish_, finish);
-  return Time(finish * period_);
+  if (arrival > last_finish_) idle_ += arrival - last_finish_;
+  last_finish_ = std::max(last_finish_, end);
+  return Time(end * period_);
 }
 
 Time HbmFast::access_2d(Time arrival, std::uint64_t address, Bytes row_bytes, std::int64_t rows,

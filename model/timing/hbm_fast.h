@@ -128,8 +128,11 @@ class HbmFast {
              bool write, Tick arrival);
   void open_row(Channel& channel, Pseudo& pseudo, Bank& bank, std::uint32_t row, Tick entry,
                 bool write);
-  Time serve(Time arrival, std::uint64_t address, Bytes bytes, bool write, bool lockstep);
+  Time finish(Tick arrival, Tick end);
   Tick access_fine(Tick arrival, std::uint64_t address, std::uint64_t bytes, bool write);
+  Tick access_spread(Tick arrival, std::uint64_t bytes, bool write);
+  void advance_all(Tick arrival, std::uint64_t bytes, bool write);
+  Tick serve_all(Tick arrival, std::uint64_t bytes, Tick& demand);
   Tick access_bulk(Tick arrival, std::uint64_t address, std::uint64_t bytes, bool write);
   void refresh(Channel& channel, std::size_t index, Tick now);
   void sync(Channel& channel);
