@@ -2,12 +2,19 @@
 /// One HBM channel and its controller, command by command: two pseudo-channels behind one row and
 /// one column command bus, FR-FCFS with write drain, refresh. Woken when the next command can be
 /// legal, never ticking. No SystemC, no allocation per request in steady state.
+///
+/// How it is fast: a piece (column accesses of one row) that wins the column bus books the slots of
+/// all its accesses at once, in a bit mask of coming clocks; others fill the slots between. Banks
+/// become ripe for a row command through a timing wheel, so that choosing one is a walk over a bit
+/// mask. What a queue holds, and the order of age, are those of single accesses.
 #include <array>
 #include <cstdint>
 #include <vector>
 
+#include "timing/hbm_calendar.h"
 #include "timing/hbm_counters.h"
 #include "timing/hbm_map.h"
+#include "timing/hbm_series.h"
 #include "timing/hbm_spec.h"
 #include "timing/hbm_ticks.h"
 
@@ -40,6 +47,7 @@ struct HbmPiece {
   std::uint16_t bursts = 1;  ///< column accesses
   std::uint8_t bank = 0;
   bool write = false;
+  std::uint16_t column = 0;  ///< the first of them
 };
 
 struct HbmDone {
@@ -73,43 +81,45 @@ class HbmChannel {
   [[nodiscard]] std::uint64_t waiting() const { return waiting_; }
   /// Counts up to tick `now` (not before the last advance).
   [[nodiscard]] HbmCounters counters(Tick now) const;
-  /// Every command is appended here from now on; nullptr stops recording.
+  /// Counts over time, in a bounded number of intervals.
+  [[nodiscard]] const HbmSeries& series() const { return series_; }
+  /// Every command is put here, in the order of time, from now on; nullptr stops recording.
+  /// Accesses booked ahead appear before the commands issued until then.
   void record(std::vector<HbmIssued>* log) { log_ = log; }
   void reset();
 
  private:
   static constexpr std::uint16_t kNil = 0xffff;
+  /// Accesses that one decision books: the calendar's reach, and no longer than others should wait.
+  static constexpr int kBooked = 8;
 
   struct Entry {
-    std::uint64_t seq = 0;
     Tick arrival = 0, accept = 0;
+    std::uint32_t seq = 0;
     std::uint32_t row = 0, tag = 0;
     std::uint16_t prev = kNil, next = kNil;
-    std::uint16_t left = 0;  // column accesses not yet issued and not promoted
+    std::uint16_t left = 0;  // column accesses not yet booked
+    std::uint16_t column = 0;
     std::uint8_t bank = 0;
     bool write = false;
   };
+  /// Entries of one bank and one direction, oldest first, and the first of them that finds its row
+  /// open.
+  struct List {
+    std::uint16_t head = kNil, tail = kNil, hit = kNil;
+  };
   struct Bank {
-    Tick act_ready = 0, pre_ready = 0;
-    std::array<Tick, 2> cas_ready{};  // read, write: tRCD
+    std::array<List, 2> list{};       // read, write
+    std::array<Tick, 2> cas_ready{};  // tRCD
     Tick last_act = -kNever, last_pre = -kNever;
-    std::array<std::uint64_t, 2> hit_seq{}, head_seq{};  // ages of the entries `hit` and `head`
-    std::uint32_t open_row = 0;
-    std::array<std::uint16_t, 2> head{kNil, kNil}, tail{kNil, kNil}, hit{kNil, kNil};
     std::uint16_t active = kNil;  // entry whose ACT was issued and whose first access was not
     HbmLoss act_cause = HbmLoss::kBank;
   };
-  struct Group {
-    std::array<Tick, 2> cas{};  // tCCDL, tWTRL
-    Tick act = 0;               // tRRDL
-  };
   struct Pseudo {
-    std::array<Tick, 2> cas{};                 // tCCDS, turnarounds
-    std::array<Tick, 2> turn{};                // turnaround part of `cas`
-    std::array<std::array<Tick, 4>, 2> sid{};  // tCCDR: floor of each SID
-    Tick act = 0;                              // tRRDS, tFAW, tRREFD
-    Tick act_limit = 0;                        // the tRRD and tFAW part of `act`
-    Tick pre = 0;                              // tPPD
+    std::array<Tick, 2> cas{};  // turnaround floor of a read, of a write
+    Tick act = 0;               // tRRDS, tFAW, tRREFD
+    Tick act_limit = 0;         // the tRRD and tFAW part of `act`
+    Tick pre = 0;               // tPPD
     Tick last_act = -kNever, last_pre = -kNever;
     Tick refresh_done = 0;
     std::array<Tick, 4> acts{};  // ring of the last four ACT
@@ -122,33 +132,74 @@ class HbmChannel {
     Tick refresh_from = 0, refresh_to = 0;
     int pending = 0;  // entries of this pseudo-channel
   };
+  /// Banks in the order in which their tRCD ends.
+  struct Opening {
+    struct At {
+      Tick tick;
+      std::uint8_t bank;
+    };
+    std::array<At, kMaxBanks> ring{};
+    unsigned head = 0, count = 0;
+  };
+
+  struct Choice {
+    int bank = -1;
+    std::uint32_t seq = 0;
+    bool active = false;
+    [[nodiscard]] bool better(std::uint32_t other) const {
+      return bank < 0 || static_cast<std::int32_t>(other - seq) < 0;
+    }
+  };
 
   void step(Tick t);
+  void timers(Tick t);
   void accept_source(Tick t);
+  [[nodiscard]] bool forwarded(const HbmPiece& piece) const;
   void insert(const HbmPiece& piece, Tick t);
   void unlink(Bank& bank, std::uint16_t id);
   void find_hit(int bank, unsigned mode, std::uint16_t from);
-  void choose_mode(Tick t);
+  void choose_mode(Tick t) {
+    if (mode_ == 0 ? used_[1] > high_ || (used_[0] == 0 && used_[1] != 0)
+                   : used_[1] <= low_ && used_[0] != 0) {
+      turn(t);
+    }
+  }
+  void turn(Tick t);
+  void ripen(Tick t);
+  /// Gives up the queue places of booked accesses whose time has come.
+  void release(Tick t) {
+    if (t < next_release_) return;
+    used_[0] -= calendar_.released(0, t >> clock_shift_);
+    used_[1] -= calendar_.released(1, t >> clock_shift_);
+    next_release_ = calendar_.next_release() << clock_shift_;
+  }
   [[nodiscard]] Tick column_slot(Tick t);
+  [[nodiscard]] bool oldest_hit(std::uint64_t banks, Tick t, Choice& best, Tick& next) const;
+  void pick_column(std::uint64_t banks, unsigned mode, bool active, Tick t, Choice& best,
+                   Tick& next) const;
   [[nodiscard]] Tick row_slot(Tick t);
+  [[nodiscard]] Tick row_wake(std::uint64_t closed, std::uint64_t wrong, Tick t) const;
   [[nodiscard]] Tick refresh_slot(Tick t);
-  [[nodiscard]] int pick_active(Tick t, Tick& next) const;
-  [[nodiscard]] int pick_hit(Tick t, Tick& next) const;
-  [[nodiscard]] Tick column_ready(int bank, unsigned mode) const;
+  void precharge_all(Pseudo& pc, Tick t);
+  void issue_refresh(int target, Tick t);
   [[nodiscard]] std::uint16_t row_target(int bank) const;
-  void issue_column(int bank, std::uint16_t id, bool active, Tick t);
+  void issue_column(const Choice& choice, Tick t);
+  [[nodiscard]] int bookable(int bank, const Entry& e, bool active) const;
+  Tick book(int bank, unsigned mode, int count, bool held, Tick t, int& booked);
   void issue_activate(int bank, Tick t);
   void issue_precharge(int bank, Tick t);
   void close_bank(int bank);
   void auto_precharge(int bank, unsigned mode, Tick t);
   void update_head(int bank, unsigned mode);
   void row_changed(int bank, Tick t);
-  void account_column(int bank, unsigned mode, bool active, Tick t);
-  void log(Tick t, HbmCommand command, int bank, std::uint32_t row, bool auto_pre = false) {
-    if (log_ != nullptr) {
-      log_->push_back({t, command, static_cast<std::uint8_t>(bank), auto_pre, row});
-    }
+  void account_first(int bank, unsigned mode, bool active, Tick t);
+  void account_data(Pseudo& pc, Tick t);
+  void set_act_ready(int bank, Tick ready);
+  void set_pre_ready(int bank, Tick ready);
+  void log(Tick t, HbmCommand command, int bank, std::uint32_t row) {
+    if (log_ != nullptr) write_log(t, command, bank, row);
   }
+  void write_log(Tick t, HbmCommand command, int bank, std::uint32_t row);
   [[nodiscard]] Tick clock_edge(Tick t) const { return (t + edge_) & ~edge_; }
   [[nodiscard]] std::size_t pseudo_of(int bank) const {
     return static_cast<std::size_t>(bank >> pseudo_shift_);
@@ -162,32 +213,47 @@ class HbmChannel {
 
   HbmTicks k_;
   HbmSpec spec_;
-  Tick edge_ = 0;  // ticks per clock - 1
-  int banks_ = 0, groups_ = 0, pseudos_ = 0, sids_ = 0;
+  Tick edge_ = 0;        // ticks per clock - 1
+  int clock_shift_ = 0;  // log2 of the ticks of one clock
+  int banks_ = 0, pseudos_ = 0;
   int group_shift_ = 0, sid_shift_ = 0, sid_mask_ = 0, pseudo_shift_ = 0;
-  int high_ = 0, low_ = 0;  // write drain, in accesses
+  std::uint64_t group_banks_ = 0;  // mask of the first group's banks
+  int high_ = 0, low_ = 0;         // write drain, in accesses
   bool row_hit_first_ = true, closed_page_ = false;
 
   std::array<Bank, kMaxBanks> bank_{};
-  std::array<Group, kMaxBanks> group_{};
+  std::array<Tick, kMaxBanks> act_ready_{}, pre_ready_{};
+  std::array<std::array<std::uint32_t, kMaxBanks>, 2> head_seq_{}, hit_seq_{};  // ages
+  std::array<std::uint32_t, kMaxBanks> active_seq_{}, open_row_{};
+  std::array<std::array<Tick, kMaxBanks>, 2> group_cas_{};  // tCCDL, tWTRL
+  std::array<Tick, kMaxBanks> group_act_{};                 // tRRDL
   std::array<Pseudo, 2> pseudo_{};
   std::uint64_t open_ = 0, active_ = 0;
-  std::array<std::uint64_t, 2> busy_{};      // banks with entries, by mode (0 read, 1 write)
-  std::array<std::uint64_t, 2> hits_{};      // banks with an entry for the open row
-  std::array<std::uint64_t, 2> head_hit_{};  // banks whose oldest entry wants the open row
-  std::array<int, 2> used_{};                // accesses queued
-  std::array<int, 2> size_{};                // queue sizes
+  std::uint64_t act_ripe_ = 0, pre_ripe_ = 0;  // banks behind act_ready_, behind pre_ready_
+  std::array<std::uint64_t, 2> opened_{};      // active banks behind their tRCD, by direction
+  std::array<std::uint64_t, 2> busy_{};        // banks with entries, by direction
+  std::array<std::uint64_t, 2> hits_{};        // banks with an entry for the open row
+  std::array<std::uint64_t, 2> head_hit_{};    // banks whose oldest entry wants the open row
+  std::array<int, 2> used_{};                  // accesses queued
+  std::array<int, 2> size_{};                  // queue sizes
   unsigned mode_ = 0;
+
+  HbmCalendar calendar_;
+  HbmWheel wheel_;
+  std::array<Opening, 2> opening_{};
 
   std::vector<Entry> entries_;
   std::vector<std::uint16_t> free_;
   std::vector<HbmPiece> source_;  // ring, a power of two
   std::size_t source_head_ = 0, source_count_ = 0;
 
-  std::uint64_t seq_ = 0, waiting_ = 0;
+  std::uint64_t waiting_ = 0;
+  std::uint32_t seq_ = 0;
   Tick now_ = 0, next_ = 0;
-  Tick column_free_ = 0, row_free_ = 0;  // command buses
+  Tick row_free_ = 0;  // row command bus
+  Tick next_release_ = kNever;
   Tick column_wake_ = 0, row_wake_ = 0;
+  Tick timer_ = 0;  // next refresh or sample
   Tick next_refresh_ = 0;
   int refresh_bank_ = 0;  // next bank of per-bank refresh
   std::array<std::uint8_t, 64> refresh_queue_{};
@@ -196,6 +262,7 @@ class HbmChannel {
   std::vector<HbmDone> done_;
   std::vector<HbmIssued>* log_ = nullptr;
   HbmCounters counts_;
+  HbmSeries series_;
 };
 
 }  // namespace athena::timing

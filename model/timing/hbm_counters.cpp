@@ -21,6 +21,7 @@ HbmCounters& HbmCounters::operator+=(const HbmCounters& other) {
   row_hits += other.row_hits;
   row_misses += other.row_misses;
   row_conflicts += other.row_conflicts;
+  forwarded += other.forwarded;
   for (std::size_t i = 0; i < kHbmLosses; ++i) ticks[i] += other.ticks[i];
   span += other.span;
   return *this;

@@ -33,6 +33,7 @@ struct HbmCounters {
   std::uint64_t row_hits = 0;                    ///< accesses that found their row open
   std::uint64_t row_misses = 0;                  ///< ... found the bank closed
   std::uint64_t row_conflicts = 0;               ///< ... found another row open
+  std::uint64_t forwarded = 0;                   ///< read accesses answered from a waiting write
   std::array<std::int64_t, kHbmLosses> ticks{};  ///< summed over pseudo-channels
   std::int64_t span = 0;  ///< ticks of all pseudo-channels covered by `ticks`
 

@@ -73,6 +73,7 @@ void HbmQueued::add_piece(std::uint32_t slot, const HbmPlace& place, std::uint32
   piece.bursts = static_cast<std::uint16_t>(bursts);
   piece.bank = static_cast<std::uint8_t>(place.bank);
   piece.write = write;
+  piece.column = static_cast<std::uint16_t>(place.column);
   channels_[place.channel].submit(piece);
 }
 

@@ -135,7 +135,7 @@ TEST_CASE("bytes in are bytes out, whatever their length and alignment", "[hbm]"
   };
   const Outcome outcome = saturate(spec, 2000, 64, next);
   CHECK(outcome.completions == 2000);
-  CHECK(outcome.counters.reads + outcome.counters.writes == accesses);
+  CHECK(outcome.counters.reads + outcome.counters.writes + outcome.counters.forwarded == accesses);
 }
 
 TEST_CASE("refresh bounds the sequential bandwidth; without it nothing is lost", "[hbm]") {
