@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -70,6 +71,14 @@ std::string to_text(const cosim::CosimResult& r, std::uint64_t seed) {
   return text;
 }
 
+/// With several cases, each has a coverage file of its own: NAME-block-variant.dat.
+std::string file_of(const std::string& name, const cosim::BlockCase& block) {
+  std::filesystem::path path(name);
+  const std::string extension = path.extension().string();
+  path.replace_extension();
+  return fmt::format("{}-{}-{}{}", path.string(), block.block, block.variant, extension);
+}
+
 void cosim_action(const Options& options, Session& session) {
   if (options.list) {
     session.print(catalogue());
@@ -86,6 +95,7 @@ void cosim_action(const Options& options, Session& session) {
       session.progress((static_cast<double>(i) + done) / static_cast<double>(cases.size()),
                        cases[i].name());
     };
+    if (!run.coverage.empty() && cases.size() > 1) run.coverage = file_of(run.coverage, cases[i]);
     const auto result = cosim::run_cosim(cases[i], run);
     session.print(to_text(result, run.seed));
     blocks.push_back(to_json(result));

@@ -224,7 +224,11 @@ class PortEngine final : public ArrayEngine {
   }
   void open_trace(const std::string& path) override { rtl_.open_trace(path); }
   void close_trace() override { rtl_.close_trace(); }
-  std::string parity() const override { return compare_ ? parity_ : ""; }
+  Compared compared() const override { return compared_; }
+  std::string parity() const override {
+    if (!compare_ || compared_.jobs == 0) return "";
+    return fmt::format("PARITY systolic_array {}: {}", show(params_), show(compared_));
+  }
 
   ProductCycles measure(std::int64_t m, std::int64_t n, std::int64_t k) override {
     const std::vector<float> a(static_cast<std::size_t>(m * k));
@@ -279,9 +283,7 @@ class PortEngine final : public ArrayEngine {
 
   void compare(const TileJob& job, const TileResult& result) {
     const TileResult expected = model_.run_tile(job);
-    ++jobs_;
-    model_cycles_ += expected.cycles.value();
-    rtl_cycles_ += result.cycles.value();
+    compared_ += {1, expected.cycles.value(), result.cycles.value()};
     for (std::size_t i = 0; i < result.bits.size(); ++i) {
       if (result.bits[i] == expected.bits[i]) continue;
       throw Contradiction(
@@ -295,11 +297,6 @@ class PortEngine final : public ArrayEngine {
           "systolic_array: a {}x{}x{} product takes {} cycles in the closed form and {} in the RTL",
           job.m, job.n, job.k, expected.cycles.value(), result.cycles.value()));
     }
-    const double error =
-        static_cast<double>(rtl_cycles_ - model_cycles_) / static_cast<double>(rtl_cycles_) * 100.0;
-    parity_ = fmt::format(
-        "PARITY systolic_array {}: jobs={} model={} rtl={} cycles error={:.2f} % bits=equal",
-        show(params_), jobs_, model_cycles_, rtl_cycles_, error);
   }
 
   Cycles preload(const Fold& fold) {
@@ -424,10 +421,7 @@ class PortEngine final : public ArrayEngine {
   Coded coded_;
   std::vector<std::uint32_t> in_;
   std::vector<std::uint32_t> out_;
-  std::int64_t jobs_ = 0;
-  std::int64_t model_cycles_ = 0;
-  std::int64_t rtl_cycles_ = 0;
-  std::string parity_;
+  Compared compared_;
 };
 
 }  // namespace
@@ -455,6 +449,20 @@ timing::ArrayFormat array_format(Dtype type) {
       throw InputError(fmt::format(
           "the systolic_array RTL computes bf16, fp8, int8, int4 and mx8, not {}", name(type)));
   }
+}
+
+Compared& Compared::operator+=(const Compared& other) {
+  jobs += other.jobs;
+  model_cycles += other.model_cycles;
+  rtl_cycles += other.rtl_cycles;
+  return *this;
+}
+
+std::string show(const Compared& c) {
+  const double error = static_cast<double>(c.model_cycles - c.rtl_cycles) /
+                       static_cast<double>(std::max<std::int64_t>(1, c.rtl_cycles));
+  return fmt::format("jobs={} model={} rtl={} cycles error={:.2f} % bits=equal", c.jobs,
+                     c.model_cycles, c.rtl_cycles, error * 100.0);
 }
 
 std::string show(const SystolicRtlParams& params) {

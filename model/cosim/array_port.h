@@ -47,6 +47,16 @@ struct ProductCycles {
   Cycles next;
 };
 
+/// Products that were computed by model and RTL, with equal bits.
+struct Compared {
+  std::int64_t jobs = 0;
+  std::int64_t model_cycles = 0;
+  std::int64_t rtl_cycles = 0;
+  Compared& operator+=(const Compared& other);
+};
+/// "jobs=4 model=.. rtl=.. cycles error=0.00 % bits=equal".
+[[nodiscard]] std::string show(const Compared& compared);
+
 /// Executes products. Not thread-safe. Cycles count from the first weight row's entry to the cycle
 /// in which the last sums are seen, with every stream always ready.
 class ArrayEngine {
@@ -62,6 +72,8 @@ class ArrayEngine {
   /// Writes a waveform of the RTL from now on; without RTL nothing happens.
   virtual void open_trace(const std::string& /*path*/) {}
   virtual void close_trace() {}
+  /// What lockstep compared so far.
+  [[nodiscard]] virtual Compared compared() const { return {}; }
   /// "PARITY systolic_array 16x16x1 bf16: jobs=4 cycles=.. rtl=.. error=0.00 % bits=equal", or ""
   /// for a backend that compares nothing.
   [[nodiscard]] virtual std::string parity() const { return ""; }

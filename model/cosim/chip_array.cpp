@@ -190,10 +190,17 @@ void ChipArray::report(const DivergenceError& error, const exec::Product& produc
 std::vector<std::string> ChipArray::parity() const {
   if (backend_ != Backend::kLockstep) return {};
   std::vector<std::string> lines;
+  std::map<int, std::pair<int, Compared>> formats;  // cores, sum
   for (const auto& [key, array] : engines_) {
-    const std::string line = array->parity();
-    if (line.empty()) continue;
-    lines.push_back(fmt::format("{} core={}", line, key.first));
+    if (array->compared().jobs == 0) continue;
+    auto& [cores, sum] = formats[key.second];
+    ++cores;
+    sum += array->compared();
+  }
+  for (const auto& [format, all] : formats) {
+    lines.push_back(fmt::format("PARITY systolic_array {}: cores={} {}",
+                                show(params_of(static_cast<ArrayFormat>(format))), all.first,
+                                show(all.second)));
   }
   std::int64_t uses = 0;
   std::int64_t model = 0;
@@ -206,9 +213,9 @@ std::vector<std::string> ChipArray::parity() const {
   if (rtl == 0) return lines;
   const double error = static_cast<double>(model - rtl) / static_cast<double>(rtl);
   lines.push_back(fmt::format(
-      "PARITY chip {} matrix time: products={} shapes={} closed form={} rtl={} cycles error={:.2f} "
+      "PARITY chip {} matrix time: shapes={} timed={} closed form={} rtl={} cycles error={:.2f} "
       "% tolerance={:.0f} %",
-      chip_, uses, times_.size(), model, rtl, error * 100, kChipTolerance * 100));
+      chip_, times_.size(), uses, model, rtl, error * 100, kChipTolerance * 100));
   if (std::abs(error) > kChipTolerance) throw Contradiction(lines.back());
   return lines;
 }

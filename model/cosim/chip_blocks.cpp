@@ -41,6 +41,12 @@ Backends backends_of(const config::ChipConfig& chip,
 ChipBlocks::ChipBlocks(const config::ChipConfig& chip, const Backends& backends)
     : backends_(backends) {
   for (const auto& [block, body] : backends) {
+    if (block != kArray && body != Backend::kModel) {
+      throw InputError(fmt::format(
+          "in a chip's run only systolic_array can be RTL; {} is held against the model of its "
+          "traffic by `athena cosim {}` (PARITY lines).",
+          block, block));
+    }
     if (block == kArray) array_ = std::make_unique<ChipArray>(chip, body);
   }
 }

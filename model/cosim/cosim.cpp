@@ -170,6 +170,11 @@ std::vector<BlockCase> find_cases(const std::string& name) {
 }
 
 CosimResult run_cosim(const BlockCase& block, const CosimOptions& options) {
+  if (!options.coverage.empty() && !gathers_coverage()) {
+    throw InputError(
+        "this build gathers no RTL coverage; configure one with -DATHENA_RTL_COVERAGE=ON "
+        "(scripts/coverage-rtl does).");
+  }
   CosimResult result = Run(block, options).run();
   if (block.parity && !result.divergence) result.parity = block.parity();
   return result;

@@ -41,7 +41,7 @@ struct CosimOptions {
   std::string inject;           ///< name of a fault of the block, or empty
   std::string out_dir = "out";  ///< where a waveform goes
   bool replay = true;           ///< fork snapshots and write a waveform on divergence
-  std::string coverage;         ///< file for RTL coverage, or empty
+  std::string coverage;         ///< file for RTL coverage (Verilator's format), or empty
   std::function<void(double)> progress;
 };
 
@@ -55,8 +55,12 @@ struct CosimResult {
   std::vector<std::string> parity;
 };
 
+/// Whether the RTL of this build counts lines and toggles (cmake -DATHENA_RTL_COVERAGE=ON).
+[[nodiscard]] bool gathers_coverage();
+
 /// Walks model and RTL in lockstep. A divergence is a result, not an exception; a block that makes
-/// no progress for 20000 cycles throws Contradiction. Throws InputError for an unknown fault.
+/// no progress for 20000 cycles throws Contradiction. Throws InputError for an unknown fault, and
+/// for coverage that this build does not gather.
 [[nodiscard]] CosimResult run_cosim(const BlockCase& block, const CosimOptions& options);
 
 /// Cycles per CPU second of the RTL alone under the same stimulus.

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cosim/cases.h"
+#include "cosim/dma_program.h"
 #include "cosim/rtl_factory.h"
 #include "timing/dma_step.h"
 
@@ -208,6 +209,7 @@ void add_dma_cases(std::vector<BlockCase>& all) {
       {"data-bit", "w_data", Fault::Kind::kFlipLow, 0, false, 0,
        "the lowest bit of the data flips"},
   };
+  c.parity = dma_parity;
   all.push_back(std::move(c));
 }
 

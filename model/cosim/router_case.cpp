@@ -122,31 +122,6 @@ class RouterStimulus final : public Stimulus {
   std::uint64_t completed_ = 0;
 };
 
-std::vector<std::string> mesh_parity(const RouterRtlParams& params) {
-  std::vector<std::string> lines;
-  for (const char* pattern : {"uniform", "transpose"}) {
-    MeshTraffic t;
-    t.pattern = pattern;
-    t.rate = 0.3;
-    t.warm_up = 200;
-    t.measured = 800;
-    const auto model =
-        run_mesh([&] { return std::make_unique<timing::RouterStep>(params); }, params.depth, t);
-    const auto rtl =
-        run_mesh([&] { return make_rtl_router(params.hold_packet, 1); }, params.depth, t);
-    const double error = (model.mean_latency - rtl.mean_latency) / rtl.mean_latency;
-    lines.push_back(fmt::format(
-        "PARITY noc_router 4x4 {} rate {:.2f}{}: packets={} latency model={:.3f} rtl={:.3f} cycles "
-        "error={:.2f} %",
-        pattern, t.rate, params.hold_packet ? " held" : "", rtl.packets, model.mean_latency,
-        rtl.mean_latency, error * 100.0));
-    if (model.last_cycle != rtl.last_cycle || model.packets != rtl.packets || error != 0.0) {
-      throw Contradiction(lines.back());
-    }
-  }
-  return lines;
-}
-
 }  // namespace
 
 void add_router_cases(std::vector<BlockCase>& all) {
@@ -167,7 +142,7 @@ void add_router_cases(std::vector<BlockCase>& all) {
         {"payload-bit", "out_flit", Fault::Kind::kFlipLow, 0, false, 0,
          "the lowest bit of the local output flips"},
     };
-    c.parity = [params] { return mesh_parity(params); };
+    c.parity = [params] { return mesh_parity(params.hold_packet, params.depth); };
     all.push_back(std::move(c));
   }
 }

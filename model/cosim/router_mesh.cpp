@@ -30,18 +30,27 @@ constexpr int opposite(int direction) {
   }
 }
 
-struct Packet {
-  std::uint64_t born = 0;
-  int target = 0;
-  bool measured = false;
-  bool arrived = false;
-};
+/// Cycles of traffic behind the measured window.
+constexpr std::uint64_t kAfter = 500;
+
+int target_of(const MeshTraffic& t, int node, Rng& rng) {
+  const int x = node % t.width;
+  const int y = node / t.width;
+  if (t.pattern == "transpose") return x * t.width + y;
+  if (t.pattern == "neighbour") return y * t.width + (x + 1) % t.width;
+  return static_cast<int>(rng.below(static_cast<std::uint64_t>(t.width * t.height)));
+}
 
 class Mesh {
  public:
   Mesh(const std::function<std::unique_ptr<timing::Block>()>& make_router, int vc_depth,
        const MeshTraffic& t)
-      : t_(t), nodes_(t.width * t.height), rng_(t.seed), ports_(timing::router_ports()) {
+      : t_(t),
+        nodes_(t.width * t.height),
+        ports_(timing::router_ports()),
+        packets_(mesh_packets(t)) {
+    arrived_at_.resize(packets_.size());
+    for (const MeshPacket& p : packets_) waiting_ += p.measured ? 1 : 0;
     for (int n = 0; n < nodes_; ++n) {
       routers_.push_back(make_router());
       routers_.back()->reset();
@@ -54,10 +63,9 @@ class Mesh {
   }
 
   MeshResult run() {
-    const std::uint64_t end = t_.warm_up + t_.measured;
     std::uint64_t idle = 0;
-    for (cycle_ = 0; cycle_ < end || waiting_ > 0; ++cycle_) {
-      if (cycle_ < end || waiting_ > 0) generate(end);
+    for (cycle_ = 0; waiting_ > 0; ++cycle_) {
+      generate();
       moved_ = false;
       step();
       idle = moved_ ? 0 : idle + 1;
@@ -81,35 +89,21 @@ class Mesh {
     return out_[static_cast<std::size_t>(node)].data() + ports_.output(name).word;
   }
 
-  int target_of(int node) {
-    const int x = node % t_.width;
-    const int y = node / t_.width;
-    if (t_.pattern == "transpose") return x * t_.width + y;
-    if (t_.pattern == "neighbour") return y * t_.width + (x + 1) % t_.width;
-    return static_cast<int>(rng_.below(static_cast<std::uint64_t>(nodes_)));
-  }
-
-  void generate(std::uint64_t end) {
-    for (int n = 0; n < nodes_; ++n) {
-      if (!rng_.chance(t_.rate / t_.packet_flits)) continue;
-      Packet p;
-      p.born = cycle_;
-      p.target = target_of(n);
-      p.measured = cycle_ >= t_.warm_up && cycle_ < end;
-      if (p.measured) ++waiting_;
-      const auto id = static_cast<std::uint32_t>(packets_.size());
-      packets_.push_back(p);
-      auto& vc = next_vc_[static_cast<std::size_t>(n)];
+  void generate() {
+    for (; next_ < packets_.size() && packets_[next_].born == cycle_; ++next_) {
+      const MeshPacket& p = packets_[next_];
+      const auto n = static_cast<std::size_t>(p.source);
+      int& vc = next_vc_[n];
       vc = (vc + 1) % kRouterVcs;
       for (int i = 0; i < t_.packet_flits; ++i) {
         Flit f;
-        f.payload = id;
+        f.payload = static_cast<std::uint32_t>(next_);
         f.x = static_cast<std::uint8_t>(p.target % t_.width);
         f.y = static_cast<std::uint8_t>(p.target / t_.width);
         f.vc = static_cast<std::uint8_t>(vc);
         f.head = i == 0;
         f.tail = i == t_.packet_flits - 1;
-        queues_[static_cast<std::size_t>(n)].push_back(f);
+        queues_[n].push_back(f);
       }
     }
   }
@@ -182,9 +176,9 @@ class Mesh {
     }
     if (cycle_ >= t_.warm_up && cycle_ < t_.warm_up + t_.measured) ++ejected_;
     if (!f.tail) return;
-    Packet& p = packets_[f.payload];
-    if (p.arrived) throw Contradiction("noc mesh: a packet arrived twice");
-    p.arrived = true;
+    const MeshPacket& p = packets_[f.payload];
+    if (arrived_at_[f.payload] != 0) throw Contradiction("noc mesh: a packet arrived twice");
+    arrived_at_[f.payload] = cycle_;
     if (!p.measured) return;
     --waiting_;
     ++arrived_;
@@ -194,20 +188,34 @@ class Mesh {
 
   MeshTraffic t_;
   int nodes_;
-  Rng rng_;
   timing::Ports ports_;
   std::vector<std::unique_ptr<timing::Block>> routers_;
   std::vector<std::vector<std::uint32_t>> in_, out_;
   std::vector<std::vector<int>> credits_;
   std::vector<std::deque<Flit>> queues_;
   std::vector<int> next_vc_;
-  std::vector<Packet> packets_;
+  std::vector<MeshPacket> packets_;
+  std::vector<std::uint64_t> arrived_at_;
+  std::size_t next_ = 0;  ///< first packet not yet queued
   std::uint64_t cycle_ = 0, waiting_ = 0, arrived_ = 0, ejected_ = 0, last_cycle_ = 0;
   double latency_sum_ = 0.0;
   bool moved_ = false;
 };
 
 }  // namespace
+
+std::vector<MeshPacket> mesh_packets(const MeshTraffic& t) {
+  Rng rng(t.seed);
+  std::vector<MeshPacket> packets;
+  const std::uint64_t end = t.warm_up + t.measured;
+  for (std::uint64_t cycle = 0; cycle < end + kAfter; ++cycle) {
+    for (int n = 0; n < t.width * t.height; ++n) {
+      if (!rng.chance(t.rate / t.packet_flits)) continue;
+      packets.push_back({cycle, n, target_of(t, n, rng), cycle >= t.warm_up && cycle < end});
+    }
+  }
+  return packets;
+}
 
 MeshResult run_mesh(const std::function<std::unique_ptr<timing::Block>()>& make_router,
                     int vc_depth, const MeshTraffic& traffic) {

@@ -7,10 +7,14 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "cosim/cosim.h"
 #include "cosim/verilated_block.h"
 
 namespace athena::cosim {
 void use_verilated_hooks() {}
+bool gathers_coverage() {
+  return VM_COVERAGE != 0;
+}
 }  // namespace athena::cosim
 
 void vl_stop(const char* filename, int line, const char*) {
@@ -18,4 +22,12 @@ void vl_stop(const char* filename, int line, const char*) {
                                           std::filesystem::path(filename).filename().string(),
                                           line));
 }
+#else
+#include "cosim/cosim.h"
+
+namespace athena::cosim {
+bool gathers_coverage() {
+  return false;
+}
+}  // namespace athena::cosim
 #endif

@@ -117,6 +117,18 @@ void RouterStep::cycle(const std::uint32_t* in, std::uint32_t* out) {
     }
   }
   // SA, input stage.
+  // A packet that holds the switch keeps it as long as it moves.
+  const auto credit_of = [&](const Channel& c, int vc) {
+    return output_vcs_[channel_at(c.route, vc)].credit > 0;
+  };
+  std::array<bool, kRouterPorts> held{};
+  for (int p = 0; p < kRouterPorts; ++p) {
+    for (int v = 0; v < kRouterVcs; ++v) {
+      Channel& c = channels_[channel_at(p, v)];
+      c.holds = c.holds && !c.queue.empty() && credit_of(c, v);
+      if (c.holds) held[static_cast<std::size_t>(c.route)] = true;
+    }
+  }
   std::array<std::uint32_t, kRouterPorts> picks{};
   std::array<std::uint32_t, kRouterPorts> sa_requests{};
   for (int p = 0; p < kRouterPorts; ++p) {
@@ -126,11 +138,10 @@ void RouterStep::cycle(const std::uint32_t* in, std::uint32_t* out) {
       const Channel& c = channels_[channel_at(p, v)];
       if (c.holds) locked |= 1U << v;
       if (c.queue.empty() || !c.has_out) continue;
-      const bool free = !outputs_[static_cast<std::size_t>(c.route)].locked || c.holds;
-      if (free && output_vcs_[channel_at(c.route, v)].credit > 0) ready |= 1U << v;
+      if (!held[static_cast<std::size_t>(c.route)] && credit_of(c, v)) ready |= 1U << v;
     }
     const auto port = static_cast<std::size_t>(p);
-    picks[port] = input_turn_[port].grant(locked != 0 ? ready & locked : ready);
+    picks[port] = input_turn_[port].grant(locked != 0 ? locked : ready);
     if (picks[port] == 0) continue;
     const int v = std::countr_zero(picks[port]);
     sa_requests[static_cast<std::size_t>(channels_[channel_at(p, v)].route)] |= 1U << p;
@@ -160,7 +171,6 @@ void RouterStep::cycle(const std::uint32_t* in, std::uint32_t* out) {
     c.queue.pop_front();
     credit_out_ |= 1U << ch;
     const bool tail = output.switch_flit.tail;
-    output.locked = params_.hold_packet && !tail;
     c.holds = params_.hold_packet && !tail;
     OutputVc& vc = output_vcs_[channel_at(o, v)];
     --vc.credit;

@@ -16,7 +16,7 @@ inline constexpr int kFlitBits = 44;
 
 struct RouterRtlParams {
   int depth = 8;             ///< flits per virtual channel at each input
-  bool hold_packet = false;  ///< an output stays with a packet until its tail
+  bool hold_packet = false;  ///< an output stays with a packet until its tail, while it moves
 };
 
 /// The unit that travels: 32 bits of payload with its address and channel.
@@ -70,7 +70,6 @@ class RouterStep final : public Block {
     RoundRobin va;
   };
   struct Output {
-    bool locked = false;
     bool switch_valid = false;
     Flit switch_flit;
     bool valid = false;

@@ -5,7 +5,10 @@
 //      virtual channel it was injected in, so channels never wait for each other.
 //  SA  each input offers one of its VCs that has a flit, an output VC and a credit (round robin), then
 //      each output takes one input (round robin). With HoldPacket an output stays with a packet until
-//      its tail (wormhole lock), and its input offers only that packet.
+//      its tail (wormhole lock), and its input offers only that packet, as long as it moves: a packet
+//      without a flit or a credit gives the switch up and asks again. Holding on would deadlock: a
+//      stalled holder keeps its input port from other channels, whose packets own output channels
+//      that XY order would otherwise free.
 //  ST  the winner crosses into the output register.
 module noc_router #(
   parameter int unsigned Depth      = 8,  // flits per VC at each input
@@ -143,24 +146,33 @@ module noc_router #(
   end
 
   // ---- SA ---------------------------------------------------------------------------------------
-  logic [NumPorts-1:0] lock_q;          // output is held by a packet (HoldPacket)
-  logic [Channels-1:0] holds_q;         // input VC holds an output
+  logic [Channels-1:0] holds_q;         // input VC sent a flit last cycle and has more (HoldPacket)
+  logic [Channels-1:0] holds_live;      // .. and can send now: its output is nobody else's
+  logic [NumPorts-1:0] out_held;
+  for (genvar o = 0; o < NumPorts; o++) begin : gen_held
+    logic [Channels-1:0] holder;
+    for (genvar c = 0; c < Channels; c++) begin : gen_holder
+      assign holder[c] = holds_live[c] && route[c*NumPorts+o];
+    end
+    assign out_held[o] = holder != '0;
+  end
   for (genvar p = 0; p < NumPorts; p++) begin : gen_sa_in
     logic [NumVcs-1:0] ready, locked, offer;
     logic              any;
     for (genvar v = 0; v < NumVcs; v++) begin : gen_ready
       localparam int unsigned Ch = p * NumVcs + v;
-      logic [NumPorts-1:0] usable;
+      logic [NumPorts-1:0] credit, usable;
       for (genvar o = 0; o < NumPorts; o++) begin : gen_usable
-        assign usable[o] = route[Ch*NumPorts+o] && out_credit[o*NumVcs+v] &&
-                           (!lock_q[o] || holds_q[Ch]);
+        assign credit[o] = route[Ch*NumPorts+o] && out_credit[o*NumVcs+v];
+        assign usable[o] = credit[o] && !out_held[o];
       end
+      assign holds_live[Ch] = holds_q[Ch] && has_flit[Ch] && (credit != '0);
       assign sa_ready[Ch] = has_flit[Ch] && has_out[Ch] && (usable != '0);
       assign ready[v]  = sa_ready[Ch];
-      assign locked[v] = holds_q[Ch];
+      assign locked[v] = holds_live[Ch];
     end
     // An input that holds an output offers only the holder.
-    assign offer = (locked != '0) ? (ready & locked) : ready;
+    assign offer = (locked != '0) ? locked : ready;
     rr_arbiter #(
       .Num(NumVcs)
     ) u_sa_in (
@@ -202,23 +214,20 @@ module noc_router #(
     );
     // ---- ST: winner into the switch register, then into the output register.
     logic [FlitBits-1:0] crossing, switch_q;
-    logic                switch_valid_q, tail;
+    logic                switch_valid_q;
     always_comb begin
       crossing = '0;
       for (int unsigned c = 0; c < Channels; c++) begin
         if (pop[c] && route[c*NumPorts+o]) crossing = crossing | front[c*FlitBits+:FlitBits];
       end
     end
-    assign tail = crossing[noc_router_pkg::TailAt];
     always_ff @(posedge clk_i or negedge rst_ni) begin
       if (!rst_ni) begin
         switch_valid_q <= 1'b0;
         out_valid_o[o] <= 1'b0;
-        lock_q[o]      <= 1'b0;
       end else begin
         switch_valid_q <= any;
         out_valid_o[o] <= switch_valid_q;
-        if (any) lock_q[o] <= HoldPacket && !tail;
       end
     end
     always_ff @(posedge clk_i) begin
@@ -234,7 +243,7 @@ module noc_router #(
         holds_q[c]  <= 1'b0;
       end else begin
         credit_o[c] <= pop[c];
-        if (pop[c]) holds_q[c] <= HoldPacket && !front_tail[c];
+        holds_q[c]  <= HoldPacket && pop[c] && !front_tail[c];
       end
     end
   end

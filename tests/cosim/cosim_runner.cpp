@@ -1,5 +1,5 @@
 /// Lockstep of one case without the command line, for scripts/mutate:
-///   cosim_runner BLOCK/VARIANT VECTORS STALL SEED
+///   cosim_runner BLOCK/VARIANT VECTORS STALL SEED [MIN_CYCLES] [COVERAGE_FILE]
 /// Exit 0: no divergence; 3: divergence or a broken rule.
 #include <cstdio>
 #include <cstdlib>
@@ -10,8 +10,9 @@
 #include "cosim/cosim.h"
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    std::fprintf(stderr, "usage: cosim_runner BLOCK/VARIANT VECTORS STALL SEED\n");
+  if (argc < 5 || argc > 7) {
+    std::fprintf(stderr,
+                 "usage: cosim_runner BLOCK/VARIANT VECTORS STALL SEED [MIN_CYCLES] [COVERAGE]\n");
     return 2;
   }
   try {
@@ -20,6 +21,8 @@ int main(int argc, char** argv) {
     options.stall = std::stod(argv[3]);
     options.seed = std::stoull(argv[4]);
     options.replay = false;
+    if (argc > 5) options.min_cycles = std::stoull(argv[5]);
+    if (argc > 6) options.coverage = argv[6];
     for (const auto& block : athena::cosim::find_cases(argv[1])) {
       const auto result = athena::cosim::run_cosim(block, options);
       if (!result.divergence) continue;

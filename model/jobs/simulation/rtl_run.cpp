@@ -62,8 +62,8 @@ std::string parity_of(const PointResult& rtl, const PointResult& model, Hertz cl
   const double error = model.seconds > 0 ? (model.seconds - rtl.seconds) / rtl.seconds : 0.0;
   std::string line = fmt::format(
       "PARITY run {} {}: model={:.0f} rtl={:.0f} cycles error={:.2f} % tolerance={:.0f} %",
-      rtl.model, rtl.phase, model.seconds * clock.value(), rtl.seconds * clock.value(), error * 100,
-      kRunTolerance * 100);
+      rtl.model, rtl.phase, model.seconds * clock.value() * model.total.clock_ratio,
+      rtl.seconds * clock.value() * rtl.total.clock_ratio, error * 100, kRunTolerance * 100);
   if (!hash_of(rtl).empty()) {
     line += hash_of(rtl) == hash_of(model)
                 ? fmt::format(" result=equal ({})", hash_of(rtl).substr(0, 12))
