@@ -3,8 +3,10 @@
 #include "config/chip.h"
 #include "config/stack.h"
 #include "config/system.h"
+#include "cost/claims.h"
 #include "cost/constants.h"
 #include "cost/product.h"
+#include "explore/space.h"
 #include "serving/engine_config.h"
 #include "serving/trace_generator.h"
 #include "timing/collective_library.h"
@@ -37,6 +39,12 @@ config::Kind chip_kind() {
   return out;
 }
 
+/// Axes, expressions and units of a sweep must fit together.
+config::Kind sweep_kind() {
+  return {"sweeps", &explore::sweep_schema(),
+          [](const config::Node& document) { (void)explore::space_from_node(document); }};
+}
+
 }  // namespace
 
 const std::vector<config::Kind>& document_kinds() {
@@ -48,6 +56,8 @@ const std::vector<config::Kind>& document_kinds() {
       kind<timing::CollectiveLibrary>("stacks/collectives"),
       kind<cost::ConstantsFile>("cost"),
       kind<cost::ProductConfig>("cost/products"),
+      kind<cost::ClaimsPlan>("claims"),
+      sweep_kind(),
       kind<serving::ServiceConfig>("serving"),
       kind<workload::Transformer>("models"),
       kind<serving::TrafficSpec>("traces"),

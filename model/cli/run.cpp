@@ -11,6 +11,8 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/run_flags.h"
+#include "cli/run_record.h"
+#include "cli/run_sections.h"
 #include "config/config.h"
 #include "jobs/run_points.h"
 #include "jobs/simulation/evaluate.h"
@@ -99,6 +101,8 @@ std::string screen(const Json& run) {
   text += table.text();
   text += "\nwhere the time goes (shares of the critical path)\n" + side_text(run);
   if (run.contains("vs")) text += side_text(run.at("vs"));
+  text += training_text(run) + replay_text(run);
+  if (run.contains("vs")) text += training_text(run.at("vs")) + replay_text(run.at("vs"));
   if (run.contains("ratio")) {
     const Json& ratio = run.at("ratio");
     text +=
@@ -106,6 +110,13 @@ std::string screen(const Json& run) {
                     run.at("chip").get<std::string>(), ratio.at("time_s").get<double>(),
                     run.at("vs").at("chip").get<std::string>(), ratio.at("energy_j").get<double>());
   }
+  const auto price = [&text](const Json& side) {
+    if (!side.contains("usd_per_mtok")) return;
+    text += fmt::format("{}: {:.3g} $ per million tokens to own\n",
+                        side.at("chip").get<std::string>(), side.at("usd_per_mtok").get<double>());
+  };
+  price(run);
+  if (run.contains("vs")) price(run.at("vs"));
   if (run.contains("functional")) {
     const Json& functional = run.at("functional");
     text += fmt::format(
@@ -198,9 +209,11 @@ void write_folder(const std::filesystem::path& folder, const Json& run,
   write_file_atomically(folder / "result.json", run.dump(2) + "\n");
 }
 
-void run_command(Session& session, const RunFlags& flags, const std::string& out) {
-  jobs::set_evaluator_factory([] { return jobs::make_simulation_evaluator(true); });
+void run_command(Session& session, const RunFlags& flags, const RecordFlags& kept,
+                 const std::string& out) {
   std::vector<jobs::PointSpec> points{flags.ours()};
+  const jobs::SimulationDetails details = record(kept, out, points[0]);
+  jobs::set_evaluator_factory([details] { return jobs::make_simulation_evaluator(details); });
   if (!flags.vs.empty()) points.push_back(flags.theirs());
   jobs::Options options;
   options.workers = 1;
@@ -212,8 +225,11 @@ void run_command(Session& session, const RunFlags& flags, const std::string& out
     run["ratio"] = ratio_of(run, theirs);
   }
   run["host"] = host_of(outcomes);
+  std::string files = "report.html, result.json, ops.csv, config.yaml, point.json";
   if (!out.empty()) {
+    keep_timeline(out, run);
     write_folder(out, run, points[0]);
+    for (const std::string& trace : finish_trace(kept, out, run)) files += ", " + trace;
     if (points.size() > 1) {
       write_file_atomically(std::filesystem::path(out) / "config_vs.yaml",
                             jobs::resolve_machine(points[1]).chip_text);
@@ -221,9 +237,7 @@ void run_command(Session& session, const RunFlags& flags, const std::string& out
     report::write_report(out);
   }
   session.print(screen(run));
-  if (!out.empty())
-    session.print(fmt::format(
-        "written to {}: report.html, result.json, ops.csv, config.yaml, point.json\n", out));
+  if (!out.empty()) session.print(fmt::format("written to {}: {}\n", out, files));
   session.print_json(run);
 }
 
@@ -235,11 +249,14 @@ void add_run_command(CLI::App& app, Session& session) {
       "athena run workloads/models/llama-2-7b.yaml --on athena --vs a100-sxm-80gb --phase prefill "
       "--input 2048");
   auto flags = std::make_shared<RunFlags>();
+  auto kept = std::make_shared<RecordFlags>();
   auto out = std::make_shared<std::string>();
   flags->add_to(*command, true);
-  command->add_option("--out", *out,
-                      "folder for result.json, ops.csv and the resolved configuration");
-  run_with(*command, session, [&session, flags, out] { run_command(session, *flags, *out); });
+  kept->add_to(*command);
+  command->add_option(
+      "--out", *out, "folder for report.html, result.json, ops.csv and the resolved configuration");
+  run_with(*command, session,
+           [&session, flags, kept, out] { run_command(session, *flags, *kept, *out); });
 }
 
 }  // namespace athena::cli

@@ -75,6 +75,10 @@ void RunFlags::add_to(CLI::App& command, bool compare) {
   command.add_option("--recompute", p.recompute, "training: none | selective | full");
   command.add_option("--zero", p.zero, "training: ZeRO stage 0..3 (3 = fully sharded)");
   command.add_option("--power-cap", power_cap, "power limit of a chip, such as 500W");
+  command.add_option("--cost", p.cost,
+                     "nominal: also the chip's cost and dollars per million tokens");
+  command.add_option("--point", point_text,
+                     "everything at once, as the JSON that `athena sweep show --candidate` prints");
   command.add_flag("--functional", p.functional,
                    "compute the numbers too, and hold them against a reference");
   command.add_flag("--all-ranks", p.all_ranks, "simulate every rank");
@@ -85,7 +89,10 @@ void RunFlags::add_to(CLI::App& command, bool compare) {
 }
 
 jobs::PointSpec RunFlags::ours() const {
+  if (!point_text.empty()) return jobs::point_from_text(point_text);
   jobs::PointSpec spec = point;
+  if (!spec.cost.empty() && spec.cost != "nominal")
+    throw InputError("--cost takes 'nominal', not '" + spec.cost + "'.");
   for (const auto& [value, flag] : {std::pair{spec.tp, "--tp"},
                                     {spec.pp, "--pp"},
                                     {spec.dp, "--dp"},

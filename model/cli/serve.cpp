@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/serving_flags.h"
+#include "report/report.h"
 #include "serving/result_json.h"
 #include "serving/service.h"
 #include "serving/trace.h"
@@ -280,6 +281,7 @@ void run_serve(Options& options, Session& session) {
     write_file_atomically(file("series.csv"), serving::series_csv(first.result));
     if (second) write_file_atomically(file("series_vs.csv"), serving::series_csv(second->result));
     write_file_atomically(file("serve.json"), json.dump(2) + "\n");
+    text += fmt::format("report: {}\n", report::write_report(options.out).string());
   }
   session.print(text);
   session.print_json(json);
@@ -323,7 +325,8 @@ void add_serve_command(CLI::App& app, Session& session) {
                      "largest interpolation error inside a table cell, as a fraction");
   command.add_option("--check-steps", options->checked_steps,
                      "steps of the run that are simulated to check the tables");
-  command.add_option("--out", options->out, "folder for serve.json, requests.csv, series.csv");
+  command.add_option("--out", options->out,
+                     "folder for report.html, serve.json, requests.csv, series.csv");
   run_with(command, session, [options, &session] { run_serve(*options, session); });
 }
 

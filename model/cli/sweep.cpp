@@ -24,6 +24,7 @@
 #include "jobs/slurm.h"
 #include "jobs/store.h"
 #include "jobs/task.h"
+#include "report/report.h"
 
 namespace athena::cli {
 namespace {
@@ -201,6 +202,18 @@ void print_summary(const Session& session, const explore::SweepReport& report,
   session.print(text);
 }
 
+/// The page of a sweep, unless it is so large that a browser would not like it.
+std::string write_page(const fs::path& folder, std::size_t rows) {
+  constexpr std::size_t kMostRows = 20000;
+  if (rows > kMostRows) {
+    return fmt::format(
+        "no report: {} rows make too large a page; athena report {} writes it all "
+        "the same\n",
+        rows, folder.string());
+  }
+  return fmt::format("report: {}\n", report::write_report(folder).string());
+}
+
 void run_sweep(const SweepOptions& options, Session& session) {
   if (options.space.empty()) {
     throw InputError("which sweep? Give a file of configs/sweeps/, or `show DIR`");
@@ -239,6 +252,7 @@ void run_sweep(const SweepOptions& options, Session& session) {
   const double wall_s =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   print_summary(session, report, summary, folder, wall_s);
+  session.print(write_page(folder, report.rows.size()));
   session.print_json(summary_json(report, summary, folder, host_json(summary, wall_s)));
   // A sweep without a single result has found that its question has no answer.
   if (summary.failed > 0 && summary.failed == summary.points) {

@@ -237,6 +237,7 @@ void Pool::Impl::take_reply(Call& call, Seat& seat, Reply reply) {
 void Pool::Impl::resolved(Call& call, std::size_t point, Reply& reply) {
   if (reply.code != ExitCode::kOk) return fail(call, point, reply.code, std::move(reply.error));
   call.outcomes[point].key = reply.key;
+  call.outcomes[point].host_cpu_s = reply.host_cpu_s;
   if (call.keys_only) return finish(call, point, std::move(call.outcomes[point]));
   const auto [first, inserted] = call.first_with_key.emplace(reply.key, point);
   if (!inserted) {
@@ -279,11 +280,11 @@ void Pool::Impl::evaluated(Call& call, std::size_t point, Reply& reply) {
   outcome.code = reply.code;
   outcome.error = std::move(reply.error);
   outcome.key = call.outcomes[point].key;
-  outcome.host_cpu_s = reply.host_cpu_s;
+  outcome.host_cpu_s = call.outcomes[point].host_cpu_s + reply.host_cpu_s;
   outcome.host_max_rss = reply.host_max_rss;
   if (options_.store != nullptr) {
     call.to_store.push_back({outcome.key, canonical_text(call.points[point]), outcome.code,
-                             outcome.error, reply.result, reply.host_cpu_s, reply.host_max_rss});
+                             outcome.error, reply.result, outcome.host_cpu_s, reply.host_max_rss});
   }
   if (outcome.ok() && wants_results()) {
     outcome.result = nlohmann::ordered_json::parse(reply.result);

@@ -72,14 +72,14 @@ Reply decode(const std::string& message) {
 }
 
 void do_errand(Evaluator& evaluator, Errand errand, const PointSpec& spec, Reply& reply) {
-  if (errand == Errand::kKeys) {
-    reply.key = evaluator.key(spec);
-    reply.elaboration_key = evaluator.elaboration_key(spec);
-    return;
-  }
   const double before = cpu_seconds();
   try {
-    reply.result = evaluator.evaluate(spec).dump();
+    if (errand == Errand::kKeys) {
+      reply.key = evaluator.key(spec);
+      reply.elaboration_key = evaluator.elaboration_key(spec);
+    } else {
+      reply.result = evaluator.evaluate(spec).dump();
+    }
   } catch (...) {
     reply.host_cpu_s = cpu_seconds() - before;
     throw;

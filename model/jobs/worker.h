@@ -27,7 +27,7 @@ struct Reply {
   bool out_of_memory = false;   ///< the worker is of no more use and leaves after this reply
   std::string key;              ///< kKeys
   std::string elaboration_key;  ///< kKeys
-  double host_cpu_s = 0.0;      ///< kRun: of the worker and its children, for this point
+  double host_cpu_s = 0.0;      ///< of the worker and its children, for this point
   Bytes host_max_rss{0};        ///< kRun: peak of the worker so far
   std::string result;           ///< kRun: JSON text
 };

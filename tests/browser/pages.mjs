@@ -1,6 +1,6 @@
 // Opens reports in Chromium and checks that they draw, answer and fetch nothing.
 //   node pages.mjs SHOTS_FOLDER REPORT.html...
-import {existsSync, mkdirSync, readFileSync, statSync} from 'node:fs';
+import {existsSync, mkdirSync, readFileSync, statSync, writeFileSync} from 'node:fs';
 import {basename, dirname, join, resolve} from 'node:path';
 import {chromium} from 'playwright-core';
 
@@ -69,6 +69,82 @@ async function keyboard(page, name) {
   check(first === 'skip', name + ': the first stop of Tab is not the skip link');
 }
 
+/// A picture a quarter as wide and high, as a data address.
+const reduced = async ([address, scale]) => {
+  const image = new Image();
+  image.src = address;
+  await image.decode();
+  const canvas = document.createElement('canvas');
+  canvas.width = Math.round(image.width * scale);
+  canvas.height = Math.round(image.height * scale);
+  const context = canvas.getContext('2d');
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL('image/png');
+};
+
+/// How far two pictures are from each other to the eye: the share of blocks of 8 x 8 pixels whose mean
+/// colour differs by more than a twelfth of the range, edges softened by the mean. Sizes count too.
+const perceived = async ([one, two]) => {
+  const means = async address => {
+    const image = new Image();
+    image.src = address;
+    await image.decode();
+    const width = Math.floor(image.width / 8), height = Math.floor(image.height / 8);
+    const canvas = document.createElement('canvas');
+    canvas.width = image.width;
+    canvas.height = image.height;
+    const context = canvas.getContext('2d');
+    context.drawImage(image, 0, 0);
+    const {data} = context.getImageData(0, 0, canvas.width, canvas.height);
+    const out = [];
+    for (let y = 0; y < height; ++y) {
+      for (let x = 0; x < width; ++x) {
+        const sum = [0, 0, 0];
+        for (let j = 0; j < 8; ++j) {
+          for (let i = 0; i < 8; ++i) {
+            for (let c = 0; c < 3; ++c) sum[c] += data[((y * 8 + j) * canvas.width + x * 8 + i) * 4 + c];
+          }
+        }
+        out.push(sum.map(v => v / 64));
+      }
+    }
+    return {width, height, out};
+  };
+  const [a, b] = [await means(one), await means(two)];
+  if (a.width !== b.width || Math.abs(a.height - b.height) > .02 * a.height) return 1;
+  const blocks = Math.min(a.out.length, b.out.length);
+  let far = 0;
+  for (let i = 0; i < blocks; ++i) {
+    const [p, q] = [a.out[i], b.out[i]];
+    // Luminance weights: the eye tells greens apart best.
+    if (.3 * Math.abs(p[0] - q[0]) + .59 * Math.abs(p[1] - q[1]) + .11 * Math.abs(p[2] - q[2]) > 21) ++far;
+  }
+  return far / blocks;
+};
+
+const dataAddress = file => 'data:image/png;base64,' + readFileSync(file).toString('base64');
+const FAR_BLOCKS = 0.04;
+
+/// Pages made from fixed results must look as they did. UPDATE_GOLDEN=1 takes the new look.
+async function golden(browser, name, picture) {
+  const kept = join(import.meta.dirname, 'golden', name + '.png');
+  const page = await browser.newPage();
+  const small = await page.evaluate(reduced, [dataAddress(picture), 0.25]);
+  if (process.env.UPDATE_GOLDEN) {
+    mkdirSync(dirname(kept), {recursive: true});
+    writeFileSync(kept, Buffer.from(small.split(',')[1], 'base64'));
+  } else {
+    check(existsSync(kept), name + ': no golden picture; UPDATE_GOLDEN=1 keeps this one');
+    if (existsSync(kept)) {
+      const far = await page.evaluate(perceived, [dataAddress(kept), small]);
+      check(far <= FAR_BLOCKS, `${name}: ${(100 * far).toFixed(1)} % of the page looks different from its golden picture`);
+      console.log(`${name}: ${(100 * far).toFixed(1)} % of the page differs from its golden picture`);
+    }
+  }
+  await page.close();
+}
+
 async function view(browser, path, [scheme, width, height]) {
   const name = `${basename(dirname(path))}-${scheme}-${width}`;
   const context = await browser.newContext({viewport: {width, height}, colorScheme: scheme, acceptDownloads: true});
@@ -99,7 +175,9 @@ async function view(browser, path, [scheme, width, height]) {
   }
   check(size <= LIMITS[kind].bytes, `${name}: ${size} bytes, at most ${LIMITS[kind].bytes}`);
   await page.evaluate(() => window.scrollTo(0, 0));
-  await page.screenshot({path: join(shots, name + '.png'), fullPage: true});
+  const picture = join(shots, name + '.png');
+  await page.screenshot({path: picture, fullPage: true});
+  if (basename(dirname(path)).startsWith('fixed-')) await golden(browser, name, picture);
   await context.close();
   // Speed is said, and judged by the reader: a loaded machine is no fault of the page.
   const late = ready > LIMITS[kind].ready_ms ? `, later than the ${LIMITS[kind].ready_ms} ms it should take` : '';

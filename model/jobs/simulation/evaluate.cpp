@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <map>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "jobs/simulation/functional.h"
 #include "jobs/simulation/point_cost.h"
+#include "jobs/simulation/replay.h"
 #include "jobs/simulation/rtl_run.h"
 #include "jobs/simulation/train.h"
 #include "timing/collective.h"
@@ -137,30 +140,31 @@ StepResult run_operator(StepRunner& runner, workload::Graph graph, bool cold) {
 }  // namespace
 
 PointRunner::PointRunner(const PointSpec& spec)
-    : machine_(resolve_machine(spec)),
-      runner_(std::make_unique<StepRunner>(machine_, spec.fidelity)) {}
+    : PointRunner(std::make_shared<const Machine>(resolve_machine(spec)), spec.fidelity) {}
+PointRunner::PointRunner(std::shared_ptr<const Machine> machine, const std::string& fidelity)
+    : machine_(std::move(machine)), runner_(std::make_unique<StepRunner>(*machine_, fidelity)) {}
 PointRunner::~PointRunner() = default;
 
 PointResult PointRunner::run(const PointSpec& asked) {
   PointSpec spec = asked;
-  Workload work = resolve_workload(spec, machine_);
-  const std::unique_ptr<cosim::ChipBlocks> blocks = make_blocks(spec, machine_);
+  Workload work = resolve_workload(spec, *machine_);
+  const std::unique_ptr<cosim::ChipBlocks> blocks = make_blocks(spec, *machine_);
   if (blocks == nullptr) return run_with(nullptr, work, spec);
   if (spec.dtype.empty() && blocks->format_for(compute_type(work)) != compute_type(work)) {
     spec.dtype = std::string(name(blocks->format_for(compute_type(work))));
-    work = resolve_workload(spec, machine_);
+    work = resolve_workload(spec, *machine_);
   }
   PointResult result = run_with(blocks->matrix(), work, spec);
   result.rtl = rtl_json(*blocks, compute_type(work));
-  if (!in_lockstep(machine_)) return result;
-  const std::unique_ptr<cosim::ChipBlocks> models = model_blocks(machine_);
+  if (!in_lockstep(*machine_)) return result;
+  const std::unique_ptr<cosim::ChipBlocks> models = model_blocks(*machine_);
   PointResult model = run_with(nullptr, work, spec);
   // The closed form times the model; its numbers are those of the block's model.
   if (spec.functional && models->matrix() != nullptr) {
     runner_->set_matrix(models->matrix());
     model.functional = run_functional(*runner_, work, spec);
   }
-  result.rtl["parity"] = {parity_of(result, model, machine_.chip.clock.core)};
+  result.rtl["parity"] = {parity_of(result, model, machine_->chip.clock.core)};
   return result;
 }
 
@@ -170,7 +174,7 @@ PointResult PointRunner::run_with(exec::MatrixEngine* matrix, const Workload& wo
   PointResult result;
   result.phase = work.phase_name;
   result.chips = work.phase.parallel.world();
-  result.peak_flops = machine_.chip.peak_flops(compute_type(work));
+  result.peak_flops = machine_->chip.peak_flops(compute_type(work));
   if (work.has_model) {
     result.model = work.model.name;
     result.parameters = static_cast<double>(work.model.parameter_count());
@@ -178,7 +182,12 @@ PointResult PointRunner::run_with(exec::MatrixEngine* matrix, const Workload& wo
   if (spec.functional) {
     result.functional = run_functional(*runner_, work, spec);
   }
-  if (!spec.op.empty()) {
+  if (!work.trace.nodes.empty()) {
+    ReplayResult replay = run_replay(*runner_, work.trace, spec);
+    result.chips = replay.ranks;
+    result.replay = std::move(replay.json);
+    add_phase(result, "trace", std::move(replay.step), 0, 1);
+  } else if (!spec.op.empty()) {
     add_phase(result, spec.op, run_operator(*runner_, work.graph, spec.op_sizes.count("cold") > 0),
               0, 1);
   } else if (work.phase_name == "generate") {
@@ -190,9 +199,10 @@ PointResult PointRunner::run_with(exec::MatrixEngine* matrix, const Workload& wo
     result.tokens = train.tokens;
     result.bubble = train.bubble;
     result.model_flops = train.model_flops;
+    result.training = jobs::to_json(train);
   } else {
     StepResult step = runner_->run(work.graph);
-    step.seconds += kernel_host_overhead(machine_);
+    step.seconds += kernel_host_overhead(*machine_);
     result.tokens = work.has_model ? static_cast<double>(new_tokens(work)) : 0;
     add_phase(result, work.phase_name, std::move(step), result.tokens, 1);
   }
@@ -202,34 +212,77 @@ PointResult PointRunner::run_with(exec::MatrixEngine* matrix, const Workload& wo
 
 namespace {
 
+/// The fields of a point that decide its machine.
+std::string identity_of(const PointSpec& spec) {
+  PointSpec machine;
+  machine.on = spec.on;
+  machine.sets = spec.sets;
+  machine.stack = spec.stack;
+  machine.fidelity = spec.fidelity;
+  machine.nodes = spec.nodes;
+  machine.tp = spec.tp;
+  machine.pp = spec.pp;
+  machine.dp = spec.dp;
+  machine.cp = spec.cp;
+  machine.power_cap_w = spec.power_cap_w;
+  machine.rtl = spec.rtl;
+  return canonical_text(machine);
+}
+
+/// Machines that were resolved lately: jobs asks for the keys of a batch of points first and for
+/// their results after.
+class Machines {
+ public:
+  std::shared_ptr<const Machine> of(const PointSpec& spec, const std::string& identity) {
+    const auto found = known_.find(identity);
+    if (found != known_.end()) return found->second;
+    auto machine = std::make_shared<const Machine>(resolve_machine(spec));
+    if (order_.size() >= kMostKnown) {
+      known_.erase(order_.front());
+      order_.pop_front();
+    }
+    order_.push_back(identity);
+    known_.emplace(identity, machine);
+    return machine;
+  }
+
+ private:
+  static constexpr std::size_t kMostKnown = 256;  ///< twice the largest batch of jobs
+  std::unordered_map<std::string, std::shared_ptr<const Machine>> known_;
+  std::deque<std::string> order_;
+};
+
 class SimulationEvaluator : public Evaluator {
  public:
-  explicit SimulationEvaluator(bool details) : details_(details) {}
+  explicit SimulationEvaluator(SimulationDetails details) : details_(std::move(details)) {}
 
   std::string key(const PointSpec& spec) override {
-    const Machine& machine = resolved(spec);
-    const Workload work = resolve_workload(spec, machine);
-    return content_hash(machine.text + work.text + spec.fidelity + ATHENA_VERSION +
+    const std::shared_ptr<const Machine> machine = machines_.of(spec, identity_of(spec));
+    return content_hash(machine->text + workload_text(spec) + spec.fidelity + ATHENA_VERSION +
                         std::to_string(spec.seed) + std::to_string(spec.power_cap_w) +
-                        (spec.functional ? "f" : "") + (details_ ? "d" : "") +
-                        (spec.cost.empty() ? "" : point_cost(spec, machine.chip).dump()));
+                        (spec.functional ? "f" : "") + (details_.kernels ? "d" : "") +
+                        (spec.cost.empty() ? "" : point_cost(spec, machine->chip).dump()));
   }
 
   std::string elaboration_key(const PointSpec& spec) override {
     if (spec.fidelity == "analytic") return "";
     // A process elaborates one PointRunner: what tells runners apart tells workers apart.
-    return content_hash(resolved(spec).text + identity_of(spec));
+    const std::string identity = identity_of(spec);
+    return content_hash(machines_.of(spec, identity)->text + identity);
   }
 
   nlohmann::ordered_json evaluate(const PointSpec& spec) override {
     const std::string identity = identity_of(spec);
     if (runner_ == nullptr || identity != runner_identity_) {
       runner_.reset();
-      runner_ = std::make_unique<PointRunner>(spec);
+      runner_ = std::make_unique<PointRunner>(machines_.of(spec, identity), spec.fidelity);
       runner_identity_ = identity;
+      if (details_.timeline) runner_->record(*details_.timeline);
     }
     const PointResult result = runner_->run(spec);
-    nlohmann::ordered_json json = to_json(result, spec, runner_->machine(), details_);
+    if (details_.on_result) details_.on_result(spec, result, runner_->machine());
+    nlohmann::ordered_json json = to_json(result, spec, runner_->machine(), details_.kernels);
+    if (details_.timeline) json["timeline"] = timeline_json(result, runner_->machine());
     if (spec.cost.empty()) return json;
     json["cost"] = point_cost(spec, runner_->machine().chip);
     if (result.tokens > 0 && result.seconds > 0) {
@@ -240,41 +293,16 @@ class SimulationEvaluator : public Evaluator {
   }
 
  private:
-  static std::string identity_of(const PointSpec& spec) {
-    PointSpec machine;
-    machine.on = spec.on;
-    machine.sets = spec.sets;
-    machine.stack = spec.stack;
-    machine.fidelity = spec.fidelity;
-    machine.nodes = spec.nodes;
-    machine.tp = spec.tp;
-    machine.pp = spec.pp;
-    machine.dp = spec.dp;
-    machine.cp = spec.cp;
-    machine.power_cap_w = spec.power_cap_w;
-    machine.rtl = spec.rtl;
-    return canonical_text(machine);
-  }
-  const Machine& resolved(const PointSpec& spec) {
-    const std::string identity = identity_of(spec);
-    if (identity != machine_identity_) {
-      machine_ = resolve_machine(spec);
-      machine_identity_ = identity;
-    }
-    return machine_;
-  }
-
-  bool details_;
-  Machine machine_;
-  std::string machine_identity_;
+  SimulationDetails details_;
+  Machines machines_;
   std::unique_ptr<PointRunner> runner_;
   std::string runner_identity_;
 };
 
 }  // namespace
 
-std::unique_ptr<Evaluator> make_simulation_evaluator(bool details) {
-  return std::make_unique<SimulationEvaluator>(details);
+std::unique_ptr<Evaluator> make_simulation_evaluator(SimulationDetails details) {
+  return std::make_unique<SimulationEvaluator>(std::move(details));
 }
 
 }  // namespace athena::jobs

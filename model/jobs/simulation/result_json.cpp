@@ -38,6 +38,7 @@ Json kernel_json(const chip::KernelResult& kernel) {
   json["memory_written_bytes"] = kernel.memory_written;
   json["cache_hit_bytes"] = kernel.cache_hits;
   json["bound"] = bound_json(kernel.path);
+  if (kernel.power_w > 0) json["power_w"] = kernel.power_w;
   return json;
 }
 
@@ -102,6 +103,8 @@ Json to_json(const PointResult& result, const PointSpec& spec, const Machine& ma
     }
     json["phases"].push_back(std::move(item));
   }
+  if (!result.training.is_null()) json["training"] = result.training;
+  if (!result.replay.is_null()) json["replay"] = result.replay;
   if (!result.functional.is_null()) json["functional"] = result.functional;
   if (!result.rtl.is_null()) json["rtl"] = result.rtl;
   Json provenance;

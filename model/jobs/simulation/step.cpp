@@ -31,6 +31,41 @@ timing::EventCounts times(timing::EventCounts counts, double factor) {
   return counts;
 }
 
+std::string_view role_name(program::Role role) {
+  switch (role) {
+    case program::Role::kWeight:
+      return "weights";
+    case program::Role::kActivation:
+      return "activations";
+    case program::Role::kKvCache:
+      return "kv cache";
+    case program::Role::kInput:
+      return "input";
+    case program::Role::kOutput:
+      return "output";
+    case program::Role::kWorkspace:
+      return "workspace";
+    case program::Role::kOptimizer:
+      return "optimizer";
+  }
+  throw InternalError("unknown role of a region.");
+}
+
+/// What the program placed where, in the order of addresses.
+std::vector<MemoryUse> memory_map(const program::Program& program) {
+  std::vector<MemoryUse> map;
+  for (const program::Region& region : program.regions) {
+    if (region.rows <= 0) continue;
+    map.push_back({region.name, std::string(role_name(region.role)), region.address,
+                   region.end() - region.address, region.repeats,
+                   region.space == program::Space::kShared});
+  }
+  std::stable_sort(map.begin(), map.end(), [](const MemoryUse& a, const MemoryUse& b) {
+    return std::pair(a.on_chip, a.address) < std::pair(b.on_chip, b.address);
+  });
+  return map;
+}
+
 double share_of_core(const timing::PathShares& path) {
   const double total = static_cast<double>(path.total().value());
   if (total <= 0) return 0;
@@ -73,6 +108,11 @@ void StepResult::add(const StepResult& other, double factor) {
       found->operators = kernel.operators;
       found->mapping = kernel.mapping;
     }
+    const double both = found->seconds + kernel.seconds * factor;
+    if (both > 0) {
+      found->power_w =
+          (found->power_w * found->seconds + kernel.power_w * kernel.seconds * factor) / both;
+    }
     found->executions += kernel.executions * factor;
     found->seconds += kernel.seconds * factor;
     for (std::size_t i = 0; i < timing::kBounds; ++i) {
@@ -95,6 +135,8 @@ void StepResult::add(const StepResult& other, double factor) {
   power_w = seconds > 0 ? energy_j / seconds : 0;
   clock_ratio = std::min(clock_ratio, other.clock_ratio);
   if (program_hash.empty()) program_hash = other.program_hash;
+  if (timeline == nullptr) timeline = other.timeline;
+  if (memory_map.empty()) memory_map = other.memory_map;
   events += other.events;
   simulated_repeats += other.simulated_repeats;
   skipped_repeats += other.skipped_repeats;
@@ -108,12 +150,6 @@ StepRunner::StepRunner(const Machine& machine, std::string fidelity)
       power_(timing::power_model(machine.chip, table_of(machine.chip), machine.silicon())) {
   if (fidelity_ != "analytic" && fidelity_ != "transaction" && fidelity_ != "detailed") {
     throw InputError("--fidelity is analytic, transaction or detailed, not '" + fidelity_ + "'.");
-  }
-  if (fidelity_ == "detailed") {
-    throw InputError(
-        "--fidelity detailed is there for memory and network alone (athena validate --hbm, --noc); "
-        "a whole chip runs in "
-        "the analytic or the transaction tier.");
   }
 }
 
@@ -186,11 +222,17 @@ StepResult StepRunner::transaction(const compiler::Compiled& compiled, double ra
   options.meaning = meaning;
   options.matrix = matrix_;
   options.skip_steady = meaning == nullptr;
+  options.queued_memory = fidelity_ == "detailed";
   options.transfer = [this](const program::Transfer& transfer) {
     return transfer_time(machine_, transfer.kind, transfer.bytes, transfer.ranks, transfer.stride);
   };
+  std::shared_ptr<timing::Timeline> timeline;
+  if (record_) timeline = std::make_shared<timing::Timeline>(*record_);
+  options.timeline = timeline.get();
   chip::RunResult run = simulator_->run(compiled.program, machine_.stack, options);
   StepResult result;
+  if (record_) result.memory_map = memory_map(compiled.program);
+  result.timeline = std::move(timeline);
   result.seconds = run.time.value();
   result.path = run.path;
   result.kernels = std::move(run.kernels);
@@ -217,7 +259,20 @@ void StepRunner::settle_power(StepResult& result, double nominal_seconds) const 
       timing::power_at(power_, activity(result, nominal_seconds), result.clock_ratio);
   result.power_w = point.total.value();
   result.energy_j = point.total.value() * result.seconds;
+  if (record_) show_kernel_power(result);
   show_power(result.path, result.clock_ratio);
+}
+
+/// Power while each kernel runs, from its own events.
+void StepRunner::show_kernel_power(StepResult& result) const {
+  for (chip::KernelResult& kernel : result.kernels) {
+    if (kernel.seconds <= 0) continue;
+    const double core = share_of_core(kernel.path);
+    const double nominal = kernel.seconds * (1.0 - core + core * result.clock_ratio);
+    const timing::Activity activity =
+        timing::activity_of(energy_, kernel.counts, Seconds(nominal), core, core);
+    kernel.power_w = timing::power_at(power_, activity, result.clock_ratio).total.value();
+  }
 }
 
 StepResult StepRunner::run(const compiler::Compiled& compiled, std::int64_t extra_keys,

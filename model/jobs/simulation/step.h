@@ -1,6 +1,7 @@
 #pragma once
 /// One graph on one chip: compiled, run in the asked tier, with power.
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,8 +9,19 @@
 #include "compiler/compile.h"
 #include "exec/meaning.h"
 #include "jobs/simulation/machine.h"
+#include "timing/timeline.h"
 
 namespace athena::jobs {
+
+/// A stretch of memory and what it holds.
+struct MemoryUse {
+  std::string name;
+  std::string role;  ///< weight, activation, kv cache, input, output, workspace, optimizer
+  std::int64_t address = 0;
+  std::int64_t bytes = 0;   ///< from its first byte to its last, all copies
+  std::int64_t copies = 1;  ///< one per repetition of the block that uses it
+  bool on_chip = false;     ///< in cluster scratchpads, not in HBM
+};
 
 /// What a step took; in both tiers the same fields.
 struct StepResult {
@@ -25,6 +37,8 @@ struct StepResult {
   std::string program_hash;
   std::uint64_t events = 0;
   std::int64_t simulated_repeats = 0, skipped_repeats = 0;
+  std::shared_ptr<const timing::Timeline> timeline;  ///< of the first step, when asked for
+  std::vector<MemoryUse> memory_map;                 ///< of the first step, where addresses exist
 
   /// Adds `factor` executions of another step.
   void add(const StepResult& other, double factor);
@@ -44,6 +58,8 @@ class StepRunner {
                                exec::Meaning* meaning = nullptr);
   [[nodiscard]] StepResult run(const workload::Graph& graph) { return run(compile(graph)); }
   [[nodiscard]] const Machine& machine() const { return machine_; }
+  /// From now on every run of the transaction tier keeps a timeline and a map of memory.
+  void record(const timing::TimelineOptions& options) { record_ = options; }
   /// Who times the products of the transaction tier; null = the closed form.
   void set_matrix(exec::MatrixEngine* matrix) { matrix_ = matrix; }
   [[nodiscard]] exec::MatrixEngine* matrix() const { return matrix_; }
@@ -53,6 +69,7 @@ class StepRunner {
   [[nodiscard]] StepResult transaction(const compiler::Compiled& compiled, double ratio,
                                        std::int64_t extra_keys, exec::Meaning* meaning);
   void settle_power(StepResult& result, double nominal_seconds) const;
+  void show_kernel_power(StepResult& result) const;
   [[nodiscard]] timing::Activity activity(const StepResult& step, double nominal_seconds) const;
 
   const Machine& machine_;
@@ -61,6 +78,7 @@ class StepRunner {
   timing::ChipEnergy energy_;
   timing::PowerModel power_;
   std::unique_ptr<chip::Simulator> simulator_;
+  std::optional<timing::TimelineOptions> record_;
   exec::MatrixEngine* matrix_ = nullptr;
 };
 

@@ -131,6 +131,17 @@ void set_phase(const PointSpec& spec, Workload& work) {
 
 }  // namespace
 
+std::string workload_text(const PointSpec& spec) {
+  if (!spec.op.empty()) return canonical_text(spec);
+  if (spec.model.empty()) {
+    throw InputError("say what to run: a model file, a list of products (.csv) or a program.");
+  }
+  if (ends_with(spec.model, ".csv") || ends_with(spec.model, ".et"))
+    return read_file(spec.model) + canonical_text(spec);
+  return config::to_yaml(config::dump(workload::load_transformer(spec.model))) +
+         canonical_text(spec);
+}
+
 Workload resolve_workload(const PointSpec& spec, const Machine& machine) {
   Workload work;
   if (!spec.op.empty()) {
@@ -139,7 +150,6 @@ Workload resolve_workload(const PointSpec& spec, const Machine& machine) {
     work.graph = operator_graph(spec, precision);
     work.phase_name = spec.op;
     work.phase.precision = precision;
-    work.text = canonical_text(spec);
     return work;
   }
   if (spec.model.empty())
@@ -150,7 +160,13 @@ Workload resolve_workload(const PointSpec& spec, const Machine& machine) {
     work.graph = workload::import_gemm_list(spec.model, precision);
     work.phase_name = "gemm-list";
     work.phase.precision = precision;
-    work.text = read_file(spec.model);
+    return work;
+  }
+  if (ends_with(spec.model, ".et")) {
+    work.trace = workload::import_chakra(spec.model);
+    if (work.trace.nodes.empty()) throw InputError("'" + spec.model + "' holds no nodes.");
+    work.phase_name = "trace";
+    work.phase.precision = workload::precision_from_name(spec.dtype.empty() ? "bf16" : spec.dtype);
     return work;
   }
   work.model = workload::load_transformer(spec.model);
@@ -163,7 +179,6 @@ Workload resolve_workload(const PointSpec& spec, const Machine& machine) {
   workload::check_parallelism(work.model, work.phase.parallel, work.phase.layers);
   if (spec.functional) work.phase.all_logits = true;
   if (work.phase.phase != Phase::kTrain) work.graph = workload::build_graph(work.model, work.phase);
-  work.text = config::to_yaml(config::dump(work.model)) + canonical_text(spec);
   return work;
 }
 
