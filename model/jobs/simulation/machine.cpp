@@ -1,6 +1,7 @@
 #include "jobs/simulation/machine.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -8,6 +9,7 @@
 #include "config/config.h"
 #include "cosim/chip_blocks.h"
 #include "timing/collective.h"
+#include "timing/noc_deadlock.h"
 
 namespace athena::jobs {
 namespace {
@@ -68,6 +70,24 @@ void check_size(const Machine& machine, std::int64_t chips, const std::string& o
   }
 }
 
+/// The chip's network cannot deadlock, whatever its keys say: proved once per network.
+void check_network(const config::ChipConfig& chip) {
+  const timing::NocSpec spec = timing::noc_spec(chip);
+  std::string key = std::to_string(static_cast<int>(spec.kind));
+  for (const int value : {spec.rows, spec.cols, spec.terminals_per_router, spec.virtual_channels,
+                          spec.message_classes, static_cast<int>(spec.routing)}) {
+    key += ' ' + std::to_string(value);
+  }
+  for (const int router : spec.extra_terminals) key += ' ' + std::to_string(router);
+  for (const auto& [from, to] : spec.dead_links) {
+    key += ' ' + std::to_string(from) + '-' + std::to_string(to);
+  }
+  static std::set<std::string> proved;
+  if (proved.count(key) > 0) return;
+  timing::require_deadlock_free(timing::Topology(spec));
+  proved.insert(key);
+}
+
 }  // namespace
 
 std::string Machine::chip_hash() const {
@@ -91,6 +111,14 @@ Machine resolve_machine(const PointSpec& spec) {
     machine.system =
         config::load_system(spec.on, sets_of(spec, "system", true), static_cast<int>(spec.nodes));
     chip_name = machine.system->chip;
+    if (chips > machine.system->chips() && spec.nodes == 0) {
+      // Whoever names a system without saying how many nodes gets as many as the chips need.
+      const std::int64_t nodes = ceil_div<std::int64_t>(chips, machine.system->chips_per_node);
+      if (machine.system->domain == 0 && machine.system->network.nics > 0) {
+        machine.system =
+            config::load_system(spec.on, sets_of(spec, "system", true), static_cast<int>(nodes));
+      }
+    }
   } else if (spec.on.find('/') == std::string::npos) {
     try {
       (void)config::find_document(spec.on, "chips");
@@ -101,6 +129,7 @@ Machine resolve_machine(const PointSpec& spec) {
   const config::Node node = config::resolve(chip_name, "chips", sets_of(spec, "chip", !system));
   machine.chip = config::bind<config::ChipConfig>(node);
   machine.chip_text = config::to_yaml(config::dump(machine.chip));
+  check_network(machine.chip);
   machine.backends = cosim::backends_of(machine.chip, spec.rtl);
   if (!system && !machine.chip.default_system.empty() && (chips > 1 || spec.nodes > 1)) {
     machine.system = config::load_system(
