@@ -138,10 +138,11 @@ Estimate estimate_gemm(const GemmPlan& plan, const config::ChipConfig& chip, con
     const Waves waves = waves_of(items, rates.cores, resident);
     per_core = waves.full * resident + waves.last;
     // With one item a core, its prologue and epilogue are exposed; several hide each other's.
-    const double exposed = waves.full * (resident > 1 ? 1.0 : 1.0) + (waves.last > 0 ? 1.0 : 0.0);
-    e.fill = exposed *
-             (chip.launch.item_start.value() + rates.cache_latency_s + epilogue + item_store) /
-             (resident > 1 && waves.full > 0 ? resident : 1.0);
+    const double exposed = waves.full + (waves.last > 0 ? 1.0 : 0.0);
+    const double around =
+        chip.launch.item_start.value() + rates.cache_latency_s + epilogue + item_store;
+    e.fill = exposed * around / (resident > 1 && waves.full > 0 ? resident : 1.0) +
+             (rates.memory_latency_s - rates.cache_latency_s);  // the first tiles come from memory
   } else {
     const double rows_here =
         ceil_ratio(tiles_m / static_cast<double>(std::max<std::int64_t>(1, shape.groups)),
@@ -213,6 +214,7 @@ struct AttentionWork {
   double items = 0;
   double blocks = 0;      ///< key blocks over all items
   double blocks_max = 0;  ///< of the longest item
+  double blocks_min = 1e30;
 };
 
 AttentionWork attention_work(const AttentionPlan& plan) {
@@ -231,10 +233,24 @@ AttentionWork attention_work(const AttentionPlan& plan) {
           static_cast<double>(ceil_div(ceil_div(keys, plan.splits), plan.tile_kv));
       work.blocks += blocks * sequences * static_cast<double>(plan.splits);
       work.blocks_max = std::max(work.blocks_max, blocks);
+      work.blocks_min = std::min(work.blocks_min, blocks);
     }
     work.items += static_cast<double>(q_tiles) * sequences * static_cast<double>(plan.splits);
   }
   return work;
+}
+
+/// Cycles in which the thread groups of an item add their partial outputs of a block through the
+/// scratchpad: each writes its own sums in fp32, and all are read back.
+double partial_sum_cycles(const config::ChipConfig& chip, const AttentionPlan& plan,
+                          std::int64_t rows) {
+  if (!plan.split_keys || chip.binding != config::Binding::kWorkQueue) return 0.0;
+  constexpr double kGroups = 4.0;  // warps of an item (FlashAttention-2, section 3.3)
+  const double bytes = kGroups * static_cast<double>(rows * plan.shape.v_dim) * 4.0;
+  const double outputs = plan.backward ? 2.0 : 1.0;  // backward: gradients of keys and of values
+  return outputs * bytes *
+         (1.0 / chip.core.scratch.write_bytes_per_cycle +
+          1.0 / chip.core.scratch.read_bytes_per_cycle);
 }
 
 Estimate estimate_attention(const AttentionPlan& plan, const config::ChipConfig& chip,
@@ -252,11 +268,13 @@ Estimate estimate_attention(const AttentionPlan& plan, const config::ChipConfig&
   Estimate e;
   const double resident = static_cast<double>(plan.resident);
   const Waves waves = waves_of(work.items, rates.cores, resident);
-  const double mean_blocks = work.blocks / std::max(1.0, work.items);
-  // Work queues even out items of unequal length; a static split does so by interleaving.
-  const double per_core_blocks = std::max(
-      std::max(work.blocks / rates.cores, (waves.full * resident + waves.last) * mean_blocks * 0.0),
-      work.blocks_max * std::max(1.0, waves.full == 0 ? waves.last : 0.0));
+  // Items of one length fill the cores in waves; a work queue evens out items of different lengths
+  // (longest first), a static split does so by interleaving.
+  const double per_core_blocks =
+      work.blocks_min == work.blocks_max
+          ? (waves.full * resident + waves.last) * work.blocks_max
+          : std::max(work.blocks / rates.cores,
+                     work.blocks_max * std::max(1.0, waves.full == 0 ? waves.last : 0.0));
   e.compute = per_core_blocks * matrix;
   // Inside an item the softmax waits for the scores and the second product for the softmax. Items
   // that share the core fill the gap, unless all of them are at their softmax.
@@ -265,6 +283,7 @@ Estimate estimate_attention(const AttentionPlan& plan, const config::ChipConfig&
                  ? std::max(0.0, per_core_blocks * vector - e.compute)
                  : std::max(per_core_blocks * vector * std::pow(at_softmax, resident - 1.0),
                             per_core_blocks * vector - e.compute);
+  e.vector += per_core_blocks * partial_sum_cycles(chip, plan, rows) / rates.core_clock;
   e.port = per_core_blocks * block_bytes / rates.core_port;
   const double finish =
       timing::vector_cycles(chip.core.vector, timing::VectorFn::kSoftmaxFinish, rows, shape.v_dim) /
@@ -365,25 +384,20 @@ Estimate estimate_rows(const RowsPlan& plan, const config::ChipConfig& chip, con
 
 namespace {
 
-/// Time of stages that work on a stream behind each other with a few buffers in between. The
-/// slowest sets it; stages that are nearly as slow make it wait now and then, because no stage is
-/// perfectly regular. A norm of order 6: two equal stages take 12 % longer than one, which lies
-/// between a two-stage line of exponential servers with three buffers (20 %) and one of constant
-/// servers (0).
+/// Time of stages that work on a stream behind each other, buffered by several stages of tiles: the
+/// slowest sets it. What irregular stages lose beyond that is not modelled here; the transaction
+/// tier has it.
 double together(std::initializer_list<double> stages) {
-  constexpr double kOrder = 6.0;
-  const double longest = std::max(stages);
-  if (longest <= 0.0) return 0.0;
-  double sum = 0.0;
-  for (const double stage : stages) sum += std::pow(stage / longest, kOrder);
-  return longest * std::pow(sum, 1.0 / kOrder);
+  return std::max(0.0, std::max(stages));
 }
 
 }  // namespace
 
 double Estimate::seconds(double ratio) const {
   const double core = (compute + vector) / ratio;
-  return launch + fill + link + together({core, port, cache, memory, network});
+  const double fabric = fabric_follows ? ratio : 1.0;
+  return launch + fill + link +
+         together({core, port / fabric, cache / fabric, memory, network / fabric});
 }
 
 double Estimate::score() const {
@@ -399,20 +413,18 @@ timing::PathShares Estimate::shares(double ratio) const {
   shares.add(Bound::kLaunch, femto(launch + fill));
   shares.add(Bound::kLink, femto(link));
   const double core = (compute + vector) / ratio;
-  const double longest = std::max({core, port, cache, memory, network});
-  // What the stages behind the longest one add counts with it.
-  const double waiting = together({core, port, cache, memory, network}) - longest;
+  const double fabric = fabric_follows ? ratio : 1.0;
+  const double longest = together({core, port / fabric, cache / fabric, memory, network / fabric});
   if (longest == core) {
-    shares.add(Bound::kCompute, femto(waiting));
     shares.add(Bound::kCompute, femto(compute));
     shares.add(Bound::kVector, femto(vector));
     shares.add(Bound::kPower, femto(core - compute - vector));
   } else if (longest == memory) {
-    shares.add(Bound::kHbm, femto(memory + waiting));
-  } else if (longest == cache) {
-    shares.add(Bound::kL2, femto(cache + waiting));
+    shares.add(Bound::kHbm, femto(memory));
   } else {
-    shares.add(Bound::kNoc, femto(longest + waiting));
+    const double nominal = longest * fabric;
+    shares.add(longest == cache / fabric ? Bound::kL2 : Bound::kNoc, femto(nominal));
+    shares.add(Bound::kPower, femto(longest - nominal));
   }
   return shares;
 }
@@ -449,19 +461,29 @@ double step_cycles(const config::ChipConfig& chip, const std::vector<mapping::St
 }
 
 double scalar_seconds(const config::ChipConfig& chip, const mapping::RowsPlan& plan) {
-  // Instructions of one element in such a kernel: two passes with loads, 64-bit indices,
-  // conversions, bounds and either an exponential with a division or a reduction. Assumed: 46 per
-  // FP32 lane and element, as kernel times of hand-written norms and gated activations on an A100
-  // agree (both).
-  constexpr double kScalarWork = 46.0;
-  double elements = 0;
+  // A block of threads walks through a row, one element a thread and step. A step waits for its
+  // load and then issues its instructions; blocks this large do not share a core, so nothing hides
+  // the wait. Counted from the usual loops, in cycles of a thread's lane: load, conversions, index
+  // arithmetic, comparison, branch and store (12 instructions, half of them on the integer lanes
+  // beside), and per special function the library's range reduction and corrections around it.
+  constexpr double kThreads = 1024.0;
+  constexpr double kElement = 6.0;
+  constexpr double kSpecial = 13.0;
+  double cycles = 0;
   for (const mapping::Step& step : plan.steps) {
     const timing::VectorWork work = timing::work_of(step.fn);
-    if (work.special + work.reductions > 0)
-      elements = std::max(elements, static_cast<double>(step.cols));
+    if (work.special + work.reductions <= 0) continue;
+    const double width = static_cast<double>(step.cols);
+    const double threads = std::min(kThreads, width);
+    const double issue = threads / chip.core.vector.lanes * (kElement + kSpecial * work.special);
+    const double wait = chip.cache.size.value() > 0 ? chip.cache.hit_latency_cycles
+                                                    : chip.core.scratch.latency_cycles;
+    // Statistics first, then the results: a row is read twice when it is reduced.
+    const double passes = work.reductions > 0 ? 2.0 : 1.0;
+    cycles = std::max(cycles, passes * std::ceil(width / threads) * (wait + issue));
   }
-  const double rows = std::ceil(static_cast<double>(plan.rows) / chip.cores());
-  return rows * elements * kScalarWork / chip.core.vector.lanes / chip.clock.core.value();
+  const double rows = std::max(1.0, static_cast<double>(plan.rows) / chip.cores());
+  return rows * cycles / chip.clock.core.value();
 }
 
 double attention_block_matrix_cycles(const config::ChipConfig& chip, const AttentionPlan& plan,
@@ -492,13 +514,16 @@ double attention_block_vector_cycles(const config::ChipConfig& chip, const Atten
 
 Estimate estimate(const mapping::Plan& plan, const config::ChipConfig& chip, const Rates& rates,
                   const Residency& residency) {
+  const auto on_chip = [&chip](Estimate e) {
+    e.fabric_follows = chip.clock.fabric.value() <= 0;
+    return e;
+  };
   if (const auto* gemm = std::get_if<GemmPlan>(&plan))
-    return estimate_gemm(*gemm, chip, rates, residency);
-  if (const auto* attention = std::get_if<AttentionPlan>(&plan)) {
-    return estimate_attention(*attention, chip, rates, residency);
-  }
+    return on_chip(estimate_gemm(*gemm, chip, rates, residency));
+  if (const auto* attention = std::get_if<AttentionPlan>(&plan))
+    return on_chip(estimate_attention(*attention, chip, rates, residency));
   if (const auto* rows = std::get_if<RowsPlan>(&plan))
-    return estimate_rows(*rows, chip, rates, residency);
+    return on_chip(estimate_rows(*rows, chip, rates, residency));
   Estimate collective;  // the fabric prices it: see compiler/collectives
   collective.counts.link_bytes = static_cast<double>(std::get<CollectivePlan>(plan).shape.bytes);
   return collective;

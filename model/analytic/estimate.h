@@ -24,6 +24,7 @@ struct Estimate {
   double memory = 0;
   double network = 0;
   double link = 0;                             ///< chip-to-chip transfers
+  bool fabric_follows = false;                 ///< cache and network slow down with the core clock
   double memory_read = 0, memory_written = 0;  ///< bytes at the memory
   timing::EventCounts counts;
 

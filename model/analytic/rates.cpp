@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "timing/hbm_load.h"
+#include "timing/hbm_tiles.h"
 
 namespace athena::analytic {
 namespace {
@@ -15,12 +16,27 @@ double streaming_efficiency(const timing::HbmTimingSet& set) {
   return 1.0 - lost / set.tREFI.value();
 }
 
-/// What short row segments leave of a stream's rate: products whose weights come from memory reach
-/// 76 to 80 % of the data sheet's rate where long streams reach 88 to 90 % (A100; field
-/// measurements of skinny products and of copies). Assumed to hold for every chip with a hardware
-/// cache: the bank model's bound for segments that no controller reorders is lower (0.5), for
-/// perfect reordering 1.
-constexpr double kTileShare = 0.86;
+timing::HbmSpec memory_spec(const config::ChipConfig& chip) {
+  timing::HbmSpec spec;
+  spec.timing = timing::load_timing(chip.memory.timing);
+  if (chip.memory.gbps_per_pin > 0 && chip.memory.gbps_per_pin != spec.timing.gbps) {
+    spec.timing =
+        timing::derive_timing(spec.timing, spec.timing.standard, chip.memory.gbps_per_pin);
+  }
+  spec.stacks = chip.memory.stacks;
+  spec.channels_per_stack = chip.memory.channels_per_stack;
+  spec.interleave = chip.memory.interleave;
+  spec.hash = chip.memory.hash;
+  return spec;
+}
+
+/// What tile fetches take against a stream, from the bank model: mean over row segments of one, two
+/// and four cache lines, which is what tiles of a product have along either of their sides.
+double mean_tile_stretch(const timing::HbmSpec& spec, std::int64_t line) {
+  double sum = 0;
+  for (const std::int64_t lines : {1, 2, 4}) sum += timing::tile_stretch(spec, lines * line);
+  return sum / 3.0;
+}
 
 void set_network(const config::ChipConfig& chip, Rates& rates) {
   const double link = chip.noc.link_bytes_per_cycle * chip.fabric_clock().value();
@@ -44,13 +60,16 @@ Rates rates_of(const config::ChipConfig& chip) {
   rates.cores = chip.cores();
   rates.core_clock = chip.clock.core.value();
   const double fabric = chip.fabric_clock().value();
-  timing::HbmTimingSet set = timing::load_timing(chip.memory.timing);
+  const timing::HbmSpec spec = memory_spec(chip);
+  const timing::HbmTimingSet& set = spec.timing;
   rates.memory_peak =
       chip.memory.peak.value() > 0
           ? chip.memory.peak.value()
           : set.channel_peak().value() * chip.memory.stacks * chip.memory.channels_per_stack;
   rates.memory_stream = rates.memory_peak * streaming_efficiency(set);
-  rates.memory_tile = rates.memory_stream * (chip.cache.size.value() > 0 ? kTileShare : 1.0);
+  rates.memory_tile = chip.cache.size.value() > 0
+                          ? rates.memory_stream / mean_tile_stretch(spec, chip.cache.line.value())
+                          : rates.memory_stream;
   rates.cache = chip.cache.size.value() > 0 ? chip.cache.bytes_per_cycle * fabric : 0.0;
   rates.cache_latency_s = chip.cache.hit_latency_cycles / fabric;
   rates.memory_latency_s = chip.cache.size.value() > 0 ? chip.cache.miss_latency_cycles / fabric

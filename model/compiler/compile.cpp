@@ -34,12 +34,57 @@ mapping::TensorId add_workspace(workload::Graph& graph, std::string name, std::i
   return graph.add(std::move(tensor));
 }
 
-KernelPlan combine_kernel(const KernelPlan& first, mapping::RowsPlan plan) {
-  KernelPlan combine;
-  combine.name = first.name + ".combine";
-  combine.ops = first.ops;
-  combine.plan = std::move(plan);
-  return combine;
+/// The kernels around a fused attention's backward pass (FlashAttention-2, sections 3.1 and 3.2):
+/// before it, the row sums of output x gradient, and an accumulator for the queries' gradient set
+/// to zero; after it, that accumulator in the model's format.
+struct AroundBackward {
+  mapping::RowsPlan before, after;
+};
+AroundBackward around_backward(workload::Graph& graph, const std::string& name,
+                               const mapping::AttentionPlan& plan) {
+  const std::int64_t rows = plan.shape.queries();
+  const std::int64_t width = static_cast<std::int64_t>(plan.shape.heads) * plan.shape.qk_dim;
+  const mapping::TensorId sums = add_workspace(graph, name + ".dq", rows, width);
+  const mapping::RowOperand whole{sums, width * 4, 1, 0, 0, mapping::kNoTensor};
+  AroundBackward around;
+  around.before.rows = around.after.rows = rows;
+  // Output and gradient in 16 bits are as many bytes as the accumulator.
+  around.before.inputs = {whole};
+  around.before.outputs = {whole};
+  around.before.steps = {
+      {timing::VectorFn::kMul, mapping::kNoTensor, mapping::kNoTensor, width, 1, 0.0}};
+  around.after.inputs = {whole};
+  around.after.outputs = {
+      {plan.out, width * storage_bits(plan.dtype) / 8, 1, 0, 0, mapping::kNoTensor}};
+  around.after.steps = {
+      {timing::VectorFn::kConvert, mapping::kNoTensor, mapping::kNoTensor, width, 1, 0.0}};
+  return around;
+}
+
+KernelPlan row_kernel(const KernelPlan& first, const std::string& suffix, mapping::RowsPlan plan) {
+  KernelPlan rows;
+  rows.name = first.name + suffix;
+  rows.ops = first.ops;
+  rows.plan = std::move(plan);
+  return rows;
+}
+
+/// Cores that hold different keys add to the same queries' gradient: an accumulator in memory.
+void add_around_backward(workload::Graph& graph, std::vector<KernelPlan>& kernels) {
+  std::vector<KernelPlan> result;
+  for (KernelPlan& kernel : kernels) {
+    const auto* attention = std::get_if<mapping::AttentionPlan>(&kernel.plan);
+    if (attention == nullptr || !attention->backward) {
+      result.push_back(std::move(kernel));
+      continue;
+    }
+    AroundBackward around = around_backward(graph, kernel.name, *attention);
+    result.push_back(row_kernel(kernel, ".sums", std::move(around.before)));
+    KernelPlan after = row_kernel(kernel, ".convert", std::move(around.after));
+    result.push_back(std::move(kernel));
+    result.push_back(std::move(after));
+  }
+  kernels = std::move(result);
 }
 
 /// Split plans write partial results to a workspace; a second kernel merges them.
@@ -81,7 +126,7 @@ void add_combine(workload::Graph& graph, std::vector<KernelPlan>& kernels) {
       attention->out = partial;
     }
     result.push_back(kernel);
-    if (split) result.push_back(combine_kernel(kernel, std::move(combine)));
+    if (split) result.push_back(row_kernel(kernel, ".combine", std::move(combine)));
   }
   kernels = std::move(result);
 }
@@ -127,6 +172,8 @@ Compiled map(const workload::Graph& graph, const config::ChipConfig& chip,
     plan.kernels = fuse(graph, block, chip, stack);
     for (KernelPlan& kernel : plan.kernels) choose(kernel, chip, stack, rates, result.residency());
     add_combine(result.graph, plan.kernels);
+    if (chip.binding == config::Binding::kWorkQueue)
+      add_around_backward(result.graph, plan.kernels);
     result.mapping.placement.resize(result.graph.tensors.size(), mapping::Space::kMemory);
     for (KernelPlan& kernel : plan.kernels) {
       if (kernel.seconds == 0.0) choose(kernel, chip, stack, rates, result.residency());

@@ -163,6 +163,7 @@ class Fuser {
     plan.out = op.outputs.at(0);
     plan.dtype = plan.cached ? graph_.tensor(plan.k).dtype : op.dtype;
     plan.overlapped = stack_.attention == config::AttentionKernel::kFlash3;
+    plan.split_keys = stack_.attention == config::AttentionKernel::kFlash1;
     emit(op.name, plan, 1);
   }
 

@@ -88,8 +88,6 @@ std::string stats_line(const std::string& name, const ErrorStats& s) {
                      s.spearman);
 }
 
-constexpr std::size_t kWorstInJson = 20;
-
 }  // namespace
 
 ErrorStats error_stats(const Pairs& pairs) {
@@ -144,7 +142,7 @@ ErrorTable summarise(std::string title, std::vector<Figure> figures, std::vector
   return table;
 }
 
-nlohmann::ordered_json to_json(const ErrorTable& table) {
+nlohmann::ordered_json to_json(const ErrorTable& table, std::size_t worst) {
   nlohmann::ordered_json json;
   json["title"] = table.title;
   json["overall"] = stats_json(table.overall);
@@ -155,7 +153,7 @@ nlohmann::ordered_json to_json(const ErrorTable& table) {
     json["groups"].push_back(std::move(entry));
   }
   json["worst"] = nlohmann::ordered_json::array();
-  for (const Figure* figure : worst_figures(table, kWorstInJson)) {
+  for (const Figure* figure : worst_figures(table, worst)) {
     json["worst"].push_back({{"id", figure->id},
                              {"measured", figure->measured},
                              {"model", figure->model},

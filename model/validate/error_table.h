@@ -60,8 +60,8 @@ struct ErrorTable {
                                    std::vector<Skipped> skipped);
 
 /// {"title", "overall", "groups": [...], "worst": [...], "skipped": [...]} with the statistics as
-/// fractions.
-[[nodiscard]] nlohmann::ordered_json to_json(const ErrorTable& table);
+/// fractions; `worst` holds that many of the largest errors.
+[[nodiscard]] nlohmann::ordered_json to_json(const ErrorTable& table, std::size_t worst = 20);
 
 /// The table for a terminal: overall, groups, the `worst` largest errors with their explanation,
 /// and skips.
