@@ -52,17 +52,18 @@ void CachedPath::submit(Request* request) {
   if (!request->write) read(request);
 }
 
-void CachedPath::write_back(const CellCache::Outcome& outcome, Request* request) {
+void CachedPath::write_back(const CellCache::Outcome& outcome, Request* request, Time at) {
   if (outcome.evicted_dirty == 0) return;
-  const Time done =
-      memory_.access(request->moment.at, static_cast<std::uint64_t>(outcome.evicted_address),
-                     Bytes(outcome.evicted_dirty), 1, Bytes(0), true);
-  if (timeline_ != nullptr) note_memory(*timeline_, chip_, done, outcome.evicted_dirty, true);
   request->run->stats.memory_written += static_cast<double>(outcome.evicted_dirty);
+  memory_.access(at,
+                 {static_cast<std::uint64_t>(outcome.evicted_address), Bytes(outcome.evicted_dirty),
+                  1, Bytes(0), true},
+                 *this, nullptr);
 }
 
 void CachedPath::read(Request* request) {
-  const Time arrival = request->moment.at + fabric_cycles(chip_.cache.hit_latency_cycles) / 2;
+  const Time begun = request->moment.at;
+  const Time arrival = begun + fabric_cycles(chip_.cache.hit_latency_cycles) / 2;
   const CellCache::Outcome& outcome = cache_.access(
       request->instruction->window.region, request->region->repeats > 1 ? request->run->repeat : 0,
       *request->region, {request->row, request->rows, request->column, request->row_bytes}, false);
@@ -70,26 +71,31 @@ void CachedPath::read(Request* request) {
   stats.cache_hits += static_cast<double>(outcome.hit);
   stats.cache_misses += static_cast<double>(outcome.missed);
   stats.memory_read += static_cast<double>(outcome.missed);
-  Time from_memory{0};
+  request->moment =
+      request->moment.after(fabric_cycles(chip_.cache.hit_latency_cycles), Bound::kL2);
   if (outcome.missed > 0) {
     const std::int64_t copy =
         request->region->address +
         (request->region->repeats > 1 ? request->run->repeat : 0) * request->region->repeat_stride;
     const auto address = static_cast<std::uint64_t>(
         copy + outcome.missing_row * request->region->pitch + outcome.missing_column);
-    from_memory = memory_.access(arrival, address, Bytes(outcome.missing_row_bytes),
-                                 ceil_div(outcome.missed, outcome.missing_row_bytes),
-                                 Bytes(request->region->pitch), false);
-    if (timeline_ != nullptr)
-      note_memory(*timeline_, chip_, from_memory, outcome.missed, false);
+    memory_.access(
+        arrival,
+        {address, Bytes(outcome.missing_row_bytes),
+         ceil_div(outcome.missed, outcome.missing_row_bytes), Bytes(request->region->pitch), false},
+        *this, request);
+  } else {
+    dispatcher_.post(request->moment.at, *this, kDeliver, request);
   }
-  write_back(outcome, request);
-  request->moment =
-      request->moment.after(fabric_cycles(chip_.cache.hit_latency_cycles), Bound::kL2);
-  if (from_memory.value() > 0) {
-    request->moment =
-        request->moment.until(from_memory + to_time(chip_.memory.latency), Bound::kHbm);
-  }
+  write_back(outcome, request, begun);
+}
+
+/// What was missing is there (a read), or a line that was driven out is (nobody waits for it).
+void CachedPath::memory_done(void* item, Time done, std::int64_t bytes, bool write) {
+  if (timeline_ != nullptr) note_memory(*timeline_, chip_, done, bytes, write);
+  if (item == nullptr) return;
+  auto* request = static_cast<Request*>(item);
+  request->moment = request->moment.until(done + to_time(chip_.memory.latency), Bound::kHbm);
   dispatcher_.post(request->moment.at, *this, kDeliver, request);
 }
 
@@ -97,7 +103,7 @@ void CachedPath::write(Request* request) {
   const CellCache::Outcome& outcome = cache_.access(
       request->instruction->window.region, request->region->repeats > 1 ? request->run->repeat : 0,
       *request->region, {request->row, request->rows, request->column, request->row_bytes}, true);
-  write_back(outcome, request);
+  write_back(outcome, request, request->moment.at);
   deliver(request);
 }
 

@@ -14,7 +14,7 @@
 
 namespace athena::chip {
 
-class CachedPath : public compute::MemoryPath, private sim::Client {
+class CachedPath : public compute::MemoryPath, private sim::Client, private MemoryClient {
  public:
   CachedPath(const config::ChipConfig& chip, sim::Dispatcher& dispatcher, MemoryPort& memory);
   void submit(compute::Request* request) override;
@@ -26,10 +26,11 @@ class CachedPath : public compute::MemoryPath, private sim::Client {
 
  private:
   void wake(std::uint32_t tag, void* item) override;
+  void memory_done(void* item, Time done, std::int64_t bytes, bool write) override;
   void read(compute::Request* request);
   void write(compute::Request* request);
   void deliver(compute::Request* request);
-  void write_back(const CellCache::Outcome& outcome, compute::Request* request);
+  void write_back(const CellCache::Outcome& outcome, compute::Request* request, Time at);
   [[nodiscard]] Time fabric_cycles(double count) const;
 
   const config::ChipConfig& chip_;

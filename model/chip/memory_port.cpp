@@ -18,9 +18,24 @@ constexpr std::int64_t kSampleDrift = 32;
 /// their own channels.
 constexpr std::int64_t kScattered = 8192;
 
+constexpr std::uint32_t kEnter = 0;
+constexpr std::uint32_t kAdvance = 1;
+
 }  // namespace
 
-MemoryPort::MemoryPort(const timing::HbmSpec& spec) : memory_(spec), spec_(spec) {}
+MemoryPort::MemoryPort(const timing::HbmSpec& spec, sim::Dispatcher& dispatcher)
+    : memory_(spec), spec_(spec), dispatcher_(dispatcher) {}
+
+void MemoryPort::reset(bool detailed) {
+  memory_.reset();
+  detailed_ = detailed;
+  if (!detailed) return;
+  if (queued_ == nullptr) queued_ = std::make_unique<timing::HbmQueued>(spec_);
+  queued_->reset();
+  free_.clear();
+  for (std::uint32_t id = 0; id < jobs_.size(); ++id) free_.push_back(id);
+  armed_ = false;
+}
 
 double MemoryPort::stretch(std::int64_t row_bytes) {
   const auto size = static_cast<std::int64_t>(
@@ -46,19 +61,98 @@ double MemoryPort::stretch(std::int64_t row_bytes) {
   return ratio;
 }
 
-Time MemoryPort::access(Time arrival, std::uint64_t address, Bytes row_bytes, std::int64_t rows,
-                        Bytes pitch, bool write) {
-  if (rows <= 0 || row_bytes.value() <= 0) return arrival;
-  const std::int64_t bytes = row_bytes.value() * rows;
-  if (rows == 1 || row_bytes == pitch) {
-    return bytes < kScattered ? memory_.access(arrival, address, Bytes(bytes), write)
-                              : memory_.spread(arrival, address, Bytes(bytes), write);
+void MemoryPort::access(Time arrival, const MemoryWindow& window, MemoryClient& client,
+                        void* item) {
+  if (window.rows <= 0 || window.row_bytes.value() <= 0) {
+    client.memory_done(item, arrival, 0, window.write);
+    return;
   }
-  if (bytes < kScattered) return memory_.access_2d(arrival, address, row_bytes, rows, pitch, write);
+  if (!detailed_) {
+    client.memory_done(item, transaction(arrival, window), window.bytes(), window.write);
+    return;
+  }
+  Job& job = acquire();
+  job.window = window;
+  job.client = &client;
+  job.item = item;
+  job.arrival = job.done = arrival;
+  job.open = 0;
+  dispatcher_.post(arrival, *this, kEnter, &job);
+}
+
+// ---- transaction tier ---------------------------------------------------------------------------
+
+Time MemoryPort::transaction(Time arrival, const MemoryWindow& window) {
+  const std::int64_t bytes = window.bytes();
+  if (window.rows == 1 || window.row_bytes == window.pitch) {
+    return bytes < kScattered ? memory_.access(arrival, window.address, Bytes(bytes), window.write)
+                              : memory_.spread(arrival, window.address, Bytes(bytes), window.write);
+  }
+  if (bytes < kScattered) {
+    return memory_.access_2d(arrival, window.address, window.row_bytes, window.rows, window.pitch,
+                             window.write);
+  }
   const auto stretched =
-      static_cast<std::int64_t>(static_cast<double>(bytes) * stretch(row_bytes.value()));
+      static_cast<std::int64_t>(static_cast<double>(bytes) * stretch(window.row_bytes.value()));
   const std::uint64_t limit = memory_.capacity() - static_cast<std::uint64_t>(stretched);
-  return memory_.spread(arrival, std::min(address, limit), Bytes(stretched), write);
+  return memory_.spread(arrival, std::min(window.address, limit), Bytes(stretched), window.write);
+}
+
+// ---- detailed tier ------------------------------------------------------------------------------
+
+MemoryPort::Job& MemoryPort::acquire() {
+  if (free_.empty()) {
+    free_.push_back(static_cast<std::uint32_t>(jobs_.size()));
+    jobs_.push_back(std::make_unique<Job>());
+    jobs_.back()->id = free_.back();
+  }
+  Job& job = *jobs_[free_.back()];
+  free_.pop_back();
+  return job;
+}
+
+void MemoryPort::enter(Job& job) {
+  const MemoryWindow& w = job.window;
+  const bool stream = w.row_bytes == w.pitch;
+  const std::int64_t rows = stream ? 1 : w.rows;
+  const Bytes bytes = stream ? Bytes(w.bytes()) : w.row_bytes;
+  job.open = rows;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const std::uint64_t address =
+        w.address + static_cast<std::uint64_t>(row) * static_cast<std::uint64_t>(w.pitch.value());
+    queued_->submit({address, bytes, w.write, job.arrival, job.id});
+  }
+  if (armed_) return;
+  armed_ = true;
+  dispatcher_.post(dispatcher_.now() + queued_->lookahead(), *this, kAdvance);
+}
+
+/// Every lookahead() of simulated time while something is under way: so a completion is known
+/// before it happens.
+void MemoryPort::advance() {
+  armed_ = false;
+  queued_->advance(dispatcher_.now());
+  for (const timing::HbmCompletion& done : queued_->completions()) {
+    Job& job = *jobs_[static_cast<std::size_t>(done.tag)];
+    job.done = std::max(job.done, done.finish);
+    if (--job.open == 0) finished_.push_back(&job);
+  }
+  queued_->completions().clear();
+  if (queued_->outstanding() > 0) {
+    armed_ = true;
+    dispatcher_.post(dispatcher_.now() + queued_->lookahead(), *this, kAdvance);
+  }
+  for (Job* job : finished_) {
+    free_.push_back(job->id);
+    job->client->memory_done(job->item, std::max(job->done, dispatcher_.now()), job->window.bytes(),
+                             job->window.write);
+  }
+  finished_.clear();
+}
+
+void MemoryPort::wake(std::uint32_t tag, void* item) {
+  if (tag == kEnter) enter(*static_cast<Job*>(item));
+  if (tag == kAdvance) advance();
 }
 
 void note_memory(timing::Timeline& timeline, const config::ChipConfig& chip, Time done,

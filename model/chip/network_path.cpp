@@ -152,39 +152,55 @@ void NetworkPath::submit(Request* request) {
     start(request, i * chunk_, std::min(chunk_, request->bytes - i * chunk_), group);
 }
 
-Moment NetworkPath::fetch(Request* request, Chunk& chunk) {
-  const Moment& from = request->moment;
+/// Reads or writes a chunk where it lives; fetched() goes on when the end is known.
+void NetworkPath::fetch(Chunk* chunk, const Moment& from) {
+  Request* request = chunk->request;
   if (request->region->space == mapping::Space::kShared) {
     const auto cluster = static_cast<std::size_t>(
-        terminal_of(chunk.address, mapping::Space::kShared) / chip_.cluster.cores);
+        terminal_of(chunk->address, mapping::Space::kShared) / chip_.cluster.cores);
     const double rate = request->write ? chip_.cluster.scratch.write_bytes_per_cycle
                                        : chip_.cluster.scratch.read_bytes_per_cycle;
     const Moment served = shared_[cluster].serve(
         from,
-        periods(static_cast<double>(chunk.bytes) / rate, Hertz(chip_.clock.core.value() * ratio_)),
+        periods(static_cast<double>(chunk->bytes) / rate, Hertz(chip_.clock.core.value() * ratio_)),
         Bound::kL2);
     if (timeline_ != nullptr) {
       timeline_->flow(timing::Flow::kCache, shared_[cluster].start(), served.at,
-                      static_cast<double>(chunk.bytes));
+                      static_cast<double>(chunk->bytes));
     }
-    return served;
+    fetched(chunk, served);
+    return;
   }
   const program::Region& region = *request->region;
-  const Time arrival = from.at + to_time(chip_.memory.latency) / 2;
-  Time done{0};
-  if (region.tiled || region.pitch == request->row_bytes || request->rows <= 1) {
-    done = memory_.access(arrival, chunk.address, Bytes(chunk.bytes), 1, Bytes(chunk.bytes),
-                          request->write);
-  } else {
-    const std::int64_t rows =
-        std::max<std::int64_t>(1, chunk.bytes / std::max<std::int64_t>(1, request->row_bytes));
-    done = memory_.access(arrival, chunk.address, Bytes(std::min(request->row_bytes, chunk.bytes)),
-                          rows, Bytes(region.pitch), request->write);
+  const bool stream = region.tiled || region.pitch == request->row_bytes || request->rows <= 1;
+  MemoryWindow window{chunk->address, Bytes(chunk->bytes), 1, Bytes(chunk->bytes), request->write};
+  if (!stream) {
+    window.row_bytes = Bytes(std::min(request->row_bytes, chunk->bytes));
+    window.rows =
+        std::max<std::int64_t>(1, chunk->bytes / std::max<std::int64_t>(1, request->row_bytes));
+    window.pitch = Bytes(region.pitch);
   }
   (request->write ? request->run->stats.memory_written : request->run->stats.memory_read) +=
-      static_cast<double>(chunk.bytes);
-  if (timeline_ != nullptr) note_memory(*timeline_, chip_, done, chunk.bytes, request->write);
-  return from.until(done + to_time(chip_.memory.latency) / 2, Bound::kHbm);
+      static_cast<double>(chunk->bytes);
+  chunk->from = from;
+  memory_.access(from.at + to_time(chip_.memory.latency) / 2, window, *this, chunk);
+}
+
+void NetworkPath::memory_done(void* item, Time done, std::int64_t /*bytes*/, bool write) {
+  auto* chunk = static_cast<Chunk*>(item);
+  if (timeline_ != nullptr) note_memory(*timeline_, chip_, done, chunk->bytes, write);
+  fetched(chunk, chunk->from.until(done + to_time(chip_.memory.latency) / 2, Bound::kHbm));
+}
+
+void NetworkPath::fetched(Chunk* chunk, const Moment& ready) {
+  if (chunk->request->write) {
+    deliver(chunk->request, ready, chunk->bytes);
+    if (--chunk->open == 0) finish(chunk);
+    return;
+  }
+  chunk->heads.resize(std::max<std::size_t>(1, chunk->route->steps.size()));
+  chunk->heads.front() = ready;
+  dispatcher_.post(ready.at, *this, kEnter, chunk);
 }
 
 void NetworkPath::start(Request* request, std::int64_t offset, std::int64_t bytes, int group) {
@@ -208,10 +224,7 @@ void NetworkPath::start(Request* request, std::int64_t offset, std::int64_t byte
   }
   chunk->route = group < 0 ? &way(far, near) : &tree(far, group);
   if (group >= 0) chunk->receivers = request->receivers;
-  const Moment ready = fetch(request, *chunk);
-  chunk->heads.resize(std::max<std::size_t>(1, chunk->route->steps.size()));
-  chunk->heads.front() = ready;
-  dispatcher_.post(ready.at, *this, kEnter, chunk);
+  fetch(chunk, request->moment);
 }
 
 void NetworkPath::enter(Chunk* chunk, const Moment& head) {
@@ -269,11 +282,8 @@ void NetworkPath::arrive(Chunk* chunk, const Moment& tail, std::int32_t receiver
   }
   Request* request = chunk->request;
   if (request->write) {
-    const Moment sent = request->moment;
-    request->moment = tail;
-    const Moment done = fetch(request, *chunk);
-    request->moment = sent;
-    deliver(request, done, chunk->bytes);
+    ++chunk->open;  // until it is served
+    fetch(chunk, tail);
     return;
   }
   deliver(request, tail, chunk->bytes);

@@ -19,7 +19,7 @@
 
 namespace athena::chip {
 
-class NetworkPath : public compute::MemoryPath, private sim::Client {
+class NetworkPath : public compute::MemoryPath, private sim::Client, private MemoryClient {
  public:
   NetworkPath(const config::ChipConfig& chip, sim::Dispatcher& dispatcher, MemoryPort& memory,
               Bytes chunk);
@@ -52,14 +52,17 @@ class NetworkPath : public compute::MemoryPath, private sim::Client {
     std::vector<compute::Request*> receivers;  ///< broadcast, in order of cores; else empty
     const Route* route = nullptr;
     std::vector<timing::Moment> heads;  ///< by step: when the head gets there
+    timing::Moment from;                ///< when it went to memory
     Time busy{0};                       ///< of a link
     std::int64_t bytes = 0;
     std::uint64_t address = 0;
-    std::uint32_t open = 0;  ///< branches under way
+    std::uint32_t open = 0;  ///< branches under way, and a write until memory has it
   };
   void wake(std::uint32_t tag, void* item) override;
+  void memory_done(void* item, Time done, std::int64_t bytes, bool write) override;
   void start(compute::Request* request, std::int64_t offset, std::int64_t bytes, int group);
-  timing::Moment fetch(compute::Request* request, Chunk& chunk);
+  void fetch(Chunk* chunk, const timing::Moment& from);
+  void fetched(Chunk* chunk, const timing::Moment& ready);
   void enter(Chunk* chunk, const timing::Moment& head);
   void hop(Chunk* chunk, std::uint32_t step);
   void arrive(Chunk* chunk, const timing::Moment& tail, std::int32_t receiver);

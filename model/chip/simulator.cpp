@@ -15,7 +15,7 @@ class Simulator::Impl {
   Impl(const config::ChipConfig& chip, Bytes chunk)
       : chip_((sim::prepare_kernel(), chip)),
         dispatcher_("dispatcher"),
-        memory_(memory_spec(chip_)),
+        memory_(memory_spec(chip_), dispatcher_),
         sequencer_(chip_, dispatcher_) {
     if (chip_.cache.size.value() > 0) {
       cached_ = std::make_unique<CachedPath>(chip_, dispatcher_, memory_);
@@ -59,7 +59,7 @@ class Simulator::Impl {
  private:
   void reset(const RunOptions& options) {
     dispatcher_.reset();
-    memory_.reset();
+    memory_.reset(options.queued_memory);
     path_->reset();
     if (cached_ != nullptr) {
       cached_->set_clock_ratio(options.clock_ratio);

@@ -22,6 +22,7 @@ namespace athena::chip {
 struct RunOptions {
   double clock_ratio = 1.0;         ///< core clock relative to full speed
   bool skip_steady = true;          ///< repeat identical layers in arithmetic once steady
+  bool queued_memory = false;       ///< detailed tier: the queued memory model, request by request
   std::int64_t launch[2] = {0, 0};  ///< launch values
   std::function<Seconds(const program::Transfer&)> transfer;  ///< time between chips
   timing::Timeline* timeline = nullptr;  ///< gets what happened when; null = nothing is kept

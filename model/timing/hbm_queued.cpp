@@ -21,7 +21,8 @@ HbmQueued::HbmQueued(const HbmSpec& spec)
       ticks_(spec.timing),
       map_(spec),
       lookahead_(ticks_.time(std::min(ticks_.read_latency, ticks_.write_latency))),
-      channels_(static_cast<std::size_t>(spec.channels()), HbmChannel(spec)) {}
+      channels_(static_cast<std::size_t>(spec.channels()), HbmChannel(spec)),
+      last_(channels_.size() * static_cast<std::size_t>(spec.timing.banks())) {}
 
 void HbmQueued::reset() {
   for (HbmChannel& channel : channels_) channel.reset();
@@ -54,27 +55,56 @@ void HbmQueued::submit(const HbmRequest& request) {
   const std::uint64_t end =
       (request.address + static_cast<std::uint64_t>(request.bytes.value()) + access - 1) &
       ~(access - 1);
-  const Tick arrival = tick_after(request.arrival);
-  for (std::uint64_t at = request.address & ~(access - 1); at < end;) {
-    const std::uint64_t stop = std::min(end, (at | (run - 1)) + 1);
-    add_piece(id, map_.place(at), static_cast<std::uint32_t>((stop - at) / access), request.write,
-              arrival);
-    at = stop;
+  const std::uint64_t begin = request.address & ~(access - 1);
+  HbmPiece piece;
+  piece.arrival = tick_after(request.arrival);
+  piece.tag = id;
+  piece.write = request.write;
+  if ((begin | (run - 1)) + 1 >= end) {  // one run: nothing to gather
+    const HbmPlace place = map_.place(begin);
+    piece.row = place.row;
+    piece.bank = static_cast<std::uint8_t>(place.bank);
+    piece.bursts = static_cast<std::uint16_t>((end - begin) / access);
+    piece.column = static_cast<std::uint16_t>(place.column);
+    slots_[id].pieces = 1;
+    channels_[place.channel].submit(piece);
+    return;
   }
+  gather(piece, begin, end);
 }
 
-void HbmQueued::add_piece(std::uint32_t slot, const HbmPlace& place, std::uint32_t bursts,
-                          bool write, Tick arrival) {
-  ++slots_[slot].pieces;
-  HbmPiece piece;
-  piece.arrival = arrival;
-  piece.tag = slot;
-  piece.row = place.row;
-  piece.bursts = static_cast<std::uint16_t>(bursts);
-  piece.bank = static_cast<std::uint8_t>(place.bank);
-  piece.write = write;
-  piece.column = static_cast<std::uint16_t>(place.column);
-  channels_[place.channel].submit(piece);
+/// Splits a segment by bank: the runs that one row of one bank gets become one piece.
+void HbmQueued::gather(HbmPiece piece, std::uint64_t begin, std::uint64_t end) {
+  const auto access = static_cast<std::uint64_t>(spec_.timing.access_bytes);
+  const std::uint64_t run = map_.run_bytes();
+  const auto banks = static_cast<std::uint32_t>(spec_.timing.banks());
+  gathered_.clear();
+  ++stamp_;
+  for (std::uint64_t at = begin; at < end;) {
+    const std::uint64_t stop = std::min(end, (at | (run - 1)) + 1);
+    const auto bursts = static_cast<std::uint16_t>((stop - at) / access);
+    const HbmPlace place = map_.place(at);
+    at = stop;
+    Last& last = last_[place.channel * banks + place.bank];
+    if (last.stamp == stamp_) {
+      Gathered& open = gathered_[last.index];
+      if (open.piece.row == place.row && open.piece.bursts + bursts <= kMost) {
+        if (open.piece.column + open.piece.bursts != static_cast<int>(place.column)) {
+          open.piece.column = HbmPiece::kScattered;
+        }
+        open.piece.bursts = static_cast<std::uint16_t>(open.piece.bursts + bursts);
+        continue;
+      }
+    }
+    piece.row = place.row;
+    piece.bank = static_cast<std::uint8_t>(place.bank);
+    piece.bursts = bursts;
+    piece.column = static_cast<std::uint16_t>(place.column);
+    last = {stamp_, static_cast<std::uint32_t>(gathered_.size())};
+    gathered_.push_back({piece, place.channel});
+  }
+  slots_[piece.tag].pieces = static_cast<std::uint32_t>(gathered_.size());
+  for (const Gathered& one : gathered_) channels_[one.channel].submit(one.piece);
 }
 
 void HbmQueued::collect(HbmChannel& channel) {

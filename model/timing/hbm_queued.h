@@ -65,8 +65,17 @@ class HbmQueued {
     std::uint32_t pieces = 0;
     bool write = false;
   };
-  void add_piece(std::uint32_t slot, const HbmPlace& place, std::uint32_t bursts, bool write,
-                 Tick arrival);
+  /// Accesses of one piece at most: what a controller's queue takes in at once.
+  static constexpr int kMost = 8;
+  struct Gathered {
+    HbmPiece piece;
+    std::uint32_t channel = 0;
+  };
+  struct Last {  // the piece that a bank got last
+    std::uint64_t stamp = 0;
+    std::uint32_t index = 0;
+  };
+  void gather(HbmPiece piece, std::uint64_t begin, std::uint64_t end);
   void collect(HbmChannel& channel);
   [[nodiscard]] Tick tick_after(Time t) const {
     return (t.value() + ticks_.period.value() - 1) / ticks_.period.value();
@@ -77,6 +86,9 @@ class HbmQueued {
   HbmMap map_;
   Time lookahead_{0};
   std::vector<HbmChannel> channels_;
+  std::vector<Gathered> gathered_;  // of the request at hand
+  std::vector<Last> last_;          // by channel and bank
+  std::uint64_t stamp_ = 0;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::vector<HbmCompletion> completions_;
