@@ -66,13 +66,14 @@ std::vector<MemoryUse> memory_map(const program::Program& program) {
   return map;
 }
 
-double share_of_core(const timing::PathShares& path) {
+/// Share of the time that the core clock stretches: its units, and cache and network where they
+/// have no clock of their own. Cores that wait for the cache have work in flight: they are busy.
+double share_of_core(const timing::PathShares& path, const config::ChipConfig& chip) {
   const double total = static_cast<double>(path.total().value());
   if (total <= 0) return 0;
-  return static_cast<double>(
-             (path.of(Bound::kCompute) + path.of(Bound::kVector) + path.of(Bound::kPower))
-                 .value()) /
-         total;
+  Time clocked = path.of(Bound::kCompute) + path.of(Bound::kVector) + path.of(Bound::kPower);
+  if (chip.clock.fabric.value() <= 0) clocked += path.of(Bound::kL2) + path.of(Bound::kNoc);
+  return static_cast<double>(clocked.value()) / total;
 }
 
 /// What the lowered clock cost: that part of the time in the units that their work at full clock
@@ -250,7 +251,7 @@ StepResult StepRunner::transaction(const compiler::Compiled& compiled, double ra
 }
 
 timing::Activity StepRunner::activity(const StepResult& step, double nominal_seconds) const {
-  const double core = share_of_core(step.path);
+  const double core = share_of_core(step.path, machine_.chip);
   return timing::activity_of(energy_, step.counts, Seconds(nominal_seconds), core, core);
 }
 
@@ -267,7 +268,7 @@ void StepRunner::settle_power(StepResult& result, double nominal_seconds) const 
 void StepRunner::show_kernel_power(StepResult& result) const {
   for (chip::KernelResult& kernel : result.kernels) {
     if (kernel.seconds <= 0) continue;
-    const double core = share_of_core(kernel.path);
+    const double core = share_of_core(kernel.path, machine_.chip);
     const double nominal = kernel.seconds * (1.0 - core + core * result.clock_ratio);
     const timing::Activity activity =
         timing::activity_of(energy_, kernel.counts, Seconds(nominal), core, core);
@@ -291,7 +292,7 @@ StepResult StepRunner::run(const compiler::Compiled& compiled, std::int64_t extr
   }
   StepResult result = transaction(compiled, ratio, extra_keys, meaning);
   result.clock_ratio = ratio;
-  const double core = share_of_core(result.path);
+  const double core = share_of_core(result.path, machine_.chip);
   settle_power(result, result.seconds * (1.0 - core + core * ratio));
   return result;
 }
