@@ -268,12 +268,15 @@ Estimate estimate_attention(const AttentionPlan& plan, const config::ChipConfig&
   Estimate e;
   const double resident = static_cast<double>(plan.resident);
   const Waves waves = waves_of(work.items, rates.cores, resident);
-  // Items of one length fill the cores in waves; a work queue evens out items of different lengths
-  // (longest first), a static split does so by interleaving.
+  // Items of one length fill the cores in waves. Of different lengths, a work queue evens them out
+  // but for the end: the last one handed out ends half an item after the mean; a static split
+  // evens them out by interleaving.
+  const bool queue = chip.binding == config::Binding::kWorkQueue;
+  const double mean_blocks = work.blocks / rates.cores + (queue ? 0.5 * work.blocks_max : 0.0);
   const double per_core_blocks =
       work.blocks_min == work.blocks_max
           ? (waves.full * resident + waves.last) * work.blocks_max
-          : std::max(work.blocks / rates.cores,
+          : std::max(mean_blocks,
                      work.blocks_max * std::max(1.0, waves.full == 0 ? waves.last : 0.0));
   e.compute = per_core_blocks * matrix;
   // Inside an item the softmax waits for the scores and the second product for the softmax. Items
@@ -294,7 +297,6 @@ Estimate estimate_attention(const AttentionPlan& plan, const config::ChipConfig&
   const double prologue = chip.launch.item_start.value() +
                           std::max(rates.cache_latency_s, rates.memory_latency_s) + finish +
                           matrix + vector;
-  const bool queue = chip.binding == config::Binding::kWorkQueue;
   e.fill = queue ? prologue * std::max(1.0, waves.full + (waves.last > 0 ? 1.0 : 0.0)) /
                        (waves.full > 0 ? resident : 1.0)
                  : prologue;
