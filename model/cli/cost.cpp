@@ -2,16 +2,19 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "config/config.h"
 #include "cost/report.h"
+#include "report/report.h"
 
 namespace athena::cli {
 namespace {
@@ -31,6 +34,7 @@ struct Options {
   std::uint64_t seed = 1;
   std::string area = "published";
   std::string yield_law = "negative-binomial";
+  std::string out;
 };
 
 /// Overrides of `--set` by document: "vs:" for the other chip, "product." for the product file.
@@ -288,6 +292,10 @@ void run_cost(const Options& options, Session& session) {
   nlohmann::ordered_json json = cost::to_json(report);
   json["seed"] = options.seed;
   json["draws"] = options.draws;
+  if (!options.out.empty()) {
+    write_file_atomically(std::filesystem::path(options.out) / "cost.json", json.dump(2) + "\n");
+    session.print(fmt::format("report: {}\n", report::write_report(options.out).string()));
+  }
   session.print_json(json);
 }
 
@@ -322,6 +330,7 @@ void add_cost_command(CLI::App& app, Session& session) {
   command.add_option("--area", options->area, "die area: published (where known) or model");
   command.add_option("--yield-law", options->yield_law,
                      "poisson, murphy, seeds or negative-binomial");
+  command.add_option("--out", options->out, "folder for report.html and cost.json");
   command.add_option("--draws", options->draws, "Monte-Carlo draws");
   command.add_option("--seed", options->seed, "seed of the draws");
   run_with(command, session, [options, &session] { run_cost(*options, session); });

@@ -151,7 +151,13 @@ Json collect(const fs::path& folder) {
     if (!out.contains("title"))
       out["title"] = "Sweep " + out["sweep"].at("name").get<std::string>();
   }
-  if (is_there(folder / "validate.json")) out["validation"] = parsed(folder / "validate.json");
+  // One validation serves all the results beside each other.
+  const fs::path above = fs::absolute(folder).lexically_normal().parent_path();
+  for (const fs::path& path : {folder / "validate.json", above / "validate.json"}) {
+    if (!is_there(path)) continue;
+    out["validation"] = parsed(path);
+    break;
+  }
   for (const char* name : {"trace.json.gz", "trace.json"}) {
     if (is_there(folder / name)) out["trace"] = name;
   }

@@ -7,8 +7,8 @@
 namespace athena::report {
 
 /// Reads what a result folder holds -- result.json of `athena run`, serve.json and requests.csv of
-/// `athena serve`, cost.json of `athena cost --json`, validate.json of `athena validate --json`, a
-/// sweep -- into the one document that the page draws:
+/// `athena serve`, cost.json of `athena cost --json`, validate.json of `athena validate --json`
+/// (there or in the folder above), a sweep -- into the one document that the page draws:
 /// {version, title, folder, run?, chips?, timeline?, config?, cost?, serve?, sweep?, validation?,
 /// trace?}.
 /// Throws InputError when the folder holds none of them or a file is not what its name says.

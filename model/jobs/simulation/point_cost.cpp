@@ -1,7 +1,9 @@
 #include "jobs/simulation/point_cost.h"
 
+#include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/text.h"
@@ -35,20 +37,25 @@ CostSets cost_sets(const PointSpec& spec) {
 
 }  // namespace
 
-nlohmann::ordered_json point_cost(const PointSpec& spec, const config::ChipConfig& chip) {
+nlohmann::ordered_json point_cost(const PointSpec& spec, const Machine& machine) {
   const CostSets sets = cost_sets(spec);
-  const std::string identity = config::to_yaml(config::dump(chip)) + join(sets.product, "\n") +
-                               "\n\n" + join(sets.constants, "\n");
-  // The scenarios of a design ask for the same chip one after the other, and cost files are read
-  // once: both answers are kept for as long as the question stays the same.
-  static std::string last_identity;
-  static nlohmann::ordered_json last_cost;
-  if (identity == last_identity) return last_cost;
-  cost::Constants constants = cost::Constants::load(sets.constants);
-  const cost::CostSubject subject = cost::make_subject(chip, constants, sets.product);
-  last_cost = cost::nominal_cost_json(subject, constants);
-  last_identity = identity;
-  return last_cost;
+  const std::string constant_sets = join(sets.constants, "\n");
+  const std::string identity =
+      machine.chip_text + join(sets.product, "\n") + "\n\n" + constant_sets;
+  // The scenarios of a design ask for the same chip, for their keys and again for their results,
+  // and cost files are read once.
+  constexpr std::size_t kMostKnown = 256;
+  static std::unordered_map<std::string, nlohmann::ordered_json> known;
+  static std::map<std::string, cost::Constants> tables;
+  if (const auto found = known.find(identity); found != known.end()) return found->second;
+  if (known.size() >= kMostKnown) known.clear();
+  if (tables.count(constant_sets) == 0) {
+    if (tables.size() >= kMostKnown) tables.clear();
+    tables.emplace(constant_sets, cost::Constants::load(sets.constants));
+  }
+  cost::Constants constants = tables.at(constant_sets);
+  const cost::CostSubject subject = cost::make_subject(machine.chip, constants, sets.product);
+  return known.emplace(identity, cost::nominal_cost_json(subject, constants)).first->second;
 }
 
 double usd_per_mtok(const nlohmann::ordered_json& cost, double chips, double tokens_per_s) {

@@ -28,8 +28,9 @@ const drawn = new Set();
 /// What all charts share; `option` may override any of it.
 function dressed(option, title) {
   const axis = a => Object.assign({
-    axisLine: {lineStyle: {color: theme.soft}}, splitLine: {lineStyle: {color: theme.line}},
+    axisLine: {lineStyle: {color: theme.soft}},
   }, a, {
+    splitLine: Object.assign({lineStyle: {color: theme.line}}, a.splitLine),
     axisLabel: Object.assign({color: theme.soft, hideOverlap: true}, a.axisLabel),
     nameTextStyle: Object.assign({color: theme.soft}, a.nameTextStyle),
   });

@@ -7,11 +7,15 @@ function areaFigure(cost) {
   }
   const parents = Object.entries(groups).map(([name, children]) =>
     ({name, children, value: children.reduce((s, c) => s + c.value, 0)})).sort((a, b) => b.value - a.value);
-  const total = cost.area.total_mm2;
+  const evidence = cost.area.evidence || {missing_mm2: 0, explained: []};
+  const missing = cost.area.published_mm2 && evidence.missing_mm2 > 0.02 * cost.area.published_mm2 ? evidence.missing_mm2 : 0;
+  if (missing) parents.push({name: 'not described', value: missing, plain: true, children: [{name: 'not described', value: missing}]});
+  const total = cost.area.total_mm2 + missing;
   return figure({
     title: 'Area of ' + cost.chip,
-    note: 'Modelled blocks of the compute die: ' + digits(total) + ' mm²' +
-      (cost.area.published_mm2 ? ' (published die: ' + digits(cost.area.published_mm2) + ' mm², which is what is priced)' : '') + '.',
+    note: 'Modelled blocks of the compute die: ' + digits(cost.area.total_mm2) + ' mm²' +
+      (cost.area.published_mm2 ? ' (published die: ' + digits(cost.area.published_mm2) + ' mm², which is what is priced)' : '') + '. ' +
+      evidence.explained.map(s => s[0].toUpperCase() + s.slice(1) + '.').join(' '),
     height: 340,
     option: () => ({
       tooltip: {formatter: p => '<b>' + text(p.name) + '</b><br>' + digits(p.value) + ' mm², ' + percent(p.value / total)},
@@ -20,7 +24,8 @@ function areaFigure(cost) {
         label: {formatter: p => p.name + '\n' + digits(p.value) + ' mm²', color: '#000000', lineHeight: 16, fontSize: 12},
         levels: [{itemStyle: {gapWidth: 3, borderWidth: 0}, upperLabel: {show: false}},
           {itemStyle: {gapWidth: 1, borderWidth: 2}, colorAlpha: [.55, .75]}],
-        data: parents.map((p, i) => Object.assign({itemStyle: {color: COLOURS.dark[i % 8], borderColor: COLOURS.dark[i % 8]}}, p))}],
+        data: parents.map((p, i) => { const colour = p.plain ? '#b9bec5' : COLOURS.dark[i % 8];
+          return Object.assign({itemStyle: {color: colour, borderColor: colour}}, p); })}],
     }),
     table: {columns: [{name: 'part'}, {name: 'block'}, {name: 'area', unit: 'mm2'}, {name: 'share', show: percent}],
       rows: cost.area.blocks.map(b => [b.parent, b.name, b.mm2, b.mm2 / total])},

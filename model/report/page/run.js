@@ -106,8 +106,8 @@ function provenanceRows(run) {
 
 function errorTable() {
   if (!data.validation) {
-    return element('p', {class: 'note'}, 'No error bars: this folder holds no validate.json. Write it with ' +
-      'athena validate --json and make the report again to see how far the model is from measured figures.');
+    return element('p', {class: 'note'}, 'No error bars: there is no validate.json here or in the folder above. ' +
+      'athena validate --json > validate.json writes one; the next report then shows how far the model is from measured figures.');
   }
   const v = data.validation;
   const row = (by, key, s) => [by, key, s.n, s.mape, s.median_ape, s.bias, s.max_ape, s.spearman];

@@ -95,7 +95,9 @@ function layerFigure(views) {
               {x: params.coordSys.x, y: params.coordSys.y, width: params.coordSys.width, height: params.coordSys.height});
             if (!shape) return null;
             const item = items[params.dataIndex];
-            return {type: 'rect', shape, style: {fill: kernel >= 0 ? theme.colours[kernel % theme.colours.length] : theme.colours[row.name.startsWith('HBM') ? 5 : 0],
+            const named = api.value(2) === 0 && shape.width > 46;
+            const label = named && {style: {text: w.kernels[kernel].name, fill: '#000000', fontSize: 11, width: shape.width - 6, overflow: 'truncate'}};
+            return {type: 'rect', shape, textContent: label || undefined, textConfig: label ? {position: 'inside'} : undefined, style: {fill: kernel >= 0 ? theme.colours[kernel % theme.colours.length] : theme.colours[row.name.startsWith('HBM') ? 5 : 0],
               opacity: row.shade ? .15 + .85 * row.shade[item.place] : .9, stroke: api.value(2) === 0 ? theme.panel : undefined}};
           }}],
       };
@@ -221,7 +223,7 @@ function meshFigure(views) {
             return {type: 'line', shape: {x1: a[0] + side[0], y1: a[1] + side[1], x2: b[0] + side[0], y2: b[1] + side[1]},
               style: {stroke: theme.colours[5], opacity: .15 + .85 * share, lineWidth: 1 + 10 * share}};
           }},
-          {type: 'scatter', name: 'routers', symbol: 'rect', symbolSize: 26, itemStyle: {color: theme.panel, borderColor: theme.ink, borderWidth: 1},
+          {type: 'scatter', name: 'routers', symbol: 'rect', symbolSize: 26, itemStyle: {color: theme.panel, opacity: 1, borderColor: theme.ink, borderWidth: 1},
             label: {show: true, formatter: p => p.dataIndex, color: theme.ink, fontSize: 11},
             data: Array.from({length: rows * cols}, (_, i) => place(i))},
         ],

@@ -31,7 +31,8 @@ RunOutcome roofline(const RunRequest& request) {
   const double flops = (request.phase == "train" ? 6.0 : 2.0) * parameters * tokens;
   RunOutcome out;
   out.ok = true;
-  out.seconds = std::max(flops / peak, 2.0 * parameters / bandwidth) / chips;
+  const double weight_bytes = request.dtype == "w8a16" ? 1.0 : 2.0;
+  out.seconds = std::max(flops / peak, weight_bytes * parameters / bandwidth) / chips;
   out.tokens_per_s = tokens / out.seconds;
   out.energy_j = out.seconds * chips * (tpu ? 200.0 : 350.0);
   out.mfu = 0.45;
@@ -128,6 +129,45 @@ TEST_CASE("every row is there, and a failed run is a row that says why", "[claim
   }
   CHECK(row(bad, "capital").verdict == Verdict::kInconsistent);  // needs no run
   for (const ClaimRow& r : good) CHECK_FALSE(r.conclusion.empty());
+}
+
+TEST_CASE("every row has one figure to hold against its claim, inside its interval", "[claims]") {
+  for (const ClaimRow& r : evaluate(roofline_source)) {
+    INFO(r.id);
+    CHECK_FALSE(r.headline.unit.empty());
+    CHECK(r.headline.low <= r.headline.nominal);
+    CHECK(r.headline.nominal <= r.headline.high);
+    CHECK_FALSE(r.decides.empty());
+  }
+}
+
+TEST_CASE("the teardown is taken apart into the same parts as ours", "[claims]") {
+  const auto rows = evaluate(roofline_source);
+  const ClaimRow& teardown = row(rows, "h100-teardown");
+  double ours = 0, theirs = 0;
+  for (const ClaimFigure& f : teardown.figures) {
+    if (f.what.find(": ours") != std::string::npos) ours += f.nominal;
+    if (f.what.find(": the estimate's") != std::string::npos) theirs += f.nominal;
+  }
+  CHECK(ours == Approx(teardown.headline.nominal));
+  CHECK(theirs == Approx(3320.0));
+  const bool inside = teardown.headline.low <= 3320.0 && 3320.0 <= teardown.headline.high;
+  CHECK((teardown.verdict == Verdict::kHolds) == inside);
+}
+
+TEST_CASE("smaller weights are tried where the batch alone does not reach the claim", "[claims]") {
+  // A machine four times slower than the roofline: 64 sequences in fp16 take 21 GPU-seconds.
+  const RunSource slow = [](const std::vector<RunRequest>& requests) {
+    std::vector<RunOutcome> out = roofline_source(requests);
+    for (RunOutcome& o : out) o.tokens_per_s /= 4.0;
+    return out;
+  };
+  const auto rows = evaluate(slow);
+  const ClaimRow& batched = row(rows, "tenth-of-a-cent");
+  CHECK(batched.verdict == Verdict::kHoldsIf);
+  CHECK_THAT(batched.conclusion, Catch::Contains("w8a16"));
+  CHECK(figure(batched, "batch that reaches them with w8a16") <= 64.0);
+  CHECK(std::isnan(figure(batched, "batch that reaches those seconds")));
 }
 
 TEST_CASE("answers follow the runs, they are not typed in", "[claims]") {

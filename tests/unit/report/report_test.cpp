@@ -50,6 +50,20 @@ TEST_CASE("the chips that ship bring roofs and cost") {
   CHECK(document.at("cost").at("area").at("blocks").size() > 3);
 }
 
+TEST_CASE("timelines and the nearest validation travel with the page") {
+  const Folder folder("beside");
+  const std::filesystem::path inner = folder.path() / "one";
+  folder.put("one/result.json", testing::run("chip-x", 1.0).dump());
+  CHECK_FALSE(collect(inner).contains("validation"));
+  CHECK_FALSE(collect(inner).contains("timeline"));
+  folder.put("validate.json", R"({"overall": {"n": 1, "mape": 0.2}})");
+  CHECK(collect(inner).at("validation").at("overall").at("mape").get<double>() == 0.2);
+  folder.put("one/validate.json", R"({"overall": {"n": 2, "mape": 0.1}})");
+  CHECK(collect(inner).at("validation").at("overall").at("mape").get<double>() == 0.1);
+  folder.put("one/timeline.json", R"({"run": {"phases": []}})");
+  CHECK(collect(inner).at("timeline").at("run").at("phases").empty());
+}
+
 TEST_CASE("an empty folder and a strange file are refused with what was expected") {
   const Folder folder("empty");
   CHECK_THROWS_WITH(collect(folder.path()), Catch::Contains("expected result.json"));

@@ -123,5 +123,66 @@ TEST_CASE("the kernels of a run fill its time, every execution once") {
   CHECK(count["one/kernels"] == 4 + 4 + 1);
 }
 
+TEST_CASE("what a machine recorded becomes lanes of kernels and engines, and counters that end") {
+  timing::TimelineOptions options;
+  options.cores = 2;
+  timing::Timeline timeline(options);
+  const auto us = [](double t) { return to_time(Seconds(t * 1e-6)); };
+  timeline.kernel({0, "qkv", "layer", 1, us(0), us(10)});
+  timeline.kernel({1, "ffn", "layer", 1, us(10), us(30)});
+  timeline.work(timing::Lane::kMatrix, 0, 0, us(2), us(9), us(7));
+  timeline.work(timing::Lane::kMatrix, 5, 0, us(2), us(9), us(7));  // core not recorded
+  timeline.span(timing::Lane::kLoad, 1, 1, us(9), us(12));
+  timeline.flow(timing::Flow::kMemoryRead, us(0), us(30), 3e6);
+  for (const bool engines : {true, false}) {
+    std::vector<TraceEvent> events;
+    std::vector<TraceCounter> counters;
+    add_timeline(timeline, "chip", 8, Seconds(1.0), engines, events, counters);
+    std::map<std::string, int> count;
+    for (const TraceEvent& event : events) {
+      ++count[event.track];
+      CHECK(event.start.value() >= 1.0);
+    }
+    CHECK(count["chip/kernels"] == 2);
+    CHECK(count["chip core 0/matrix"] == (engines ? 1 : 0));
+    CHECK(count["chip core 1/load"] == (engines ? 1 : 0));
+    CHECK(count["chip core 5/matrix"] == 0);
+    double read = 0;
+    double last = -1;
+    std::map<std::string, double> end;
+    for (const TraceCounter& counter : counters) {
+      end[counter.track] = counter.value;
+      if (counter.track != "chip/HBM read [GB/s]") continue;
+      CHECK(static_cast<double>(counter.at.value()) > last);
+      last = static_cast<double>(counter.at.value());
+      read +=
+          counter.value * 1e9 * to_seconds(timeline.of(timing::Flow::kMemoryRead).bin()).value();
+    }
+    CHECK(read == Approx(3e6));
+    for (const auto& [track, value] : end) CHECK(value == 0.0);
+    CHECK(end.size() == 2);  // read, and the busy matrix units of all cores
+  }
+}
+
+TEST_CASE("a million events stay below 20 MB") {
+  const Folder folder("million");
+  std::vector<TraceEvent> events;
+  std::uint64_t state = 11;
+  double now = 0;
+  for (int i = 0; i < 1'000'000; ++i) {
+    state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+    const double length = 1e-7 + 1e-6 * static_cast<double>(state >> 40) / (1 << 24);
+    events.push_back({"athena core " + std::to_string(i % 4) + "/matrix",
+                      "ffn1 gelu ffn2",
+                      Seconds(now),
+                      Seconds(length),
+                      {}});
+    now += 0.3 * length;
+  }
+  const auto summary = write_trace(folder.path() / "t.json.gz", std::move(events));
+  CHECK(summary.written == 1'000'000);
+  CHECK(std::filesystem::file_size(folder.path() / "t.json.gz") < 20'000'000);
+}
+
 }  // namespace
 }  // namespace athena::report
