@@ -226,6 +226,7 @@ std::string identity_of(const PointSpec& spec) {
   machine.cp = spec.cp;
   machine.power_cap_w = spec.power_cap_w;
   machine.rtl = spec.rtl;
+  machine.all_ranks = spec.all_ranks;
   return canonical_text(machine);
 }
 
@@ -261,7 +262,7 @@ class SimulationEvaluator : public Evaluator {
     return content_hash(machine->text + workload_text(spec) + spec.fidelity + ATHENA_VERSION +
                         std::to_string(spec.seed) + std::to_string(spec.power_cap_w) +
                         (spec.functional ? "f" : "") + (details_.kernels ? "d" : "") +
-                        (spec.cost.empty() ? "" : point_cost(spec, machine->chip).dump()));
+                        (spec.cost.empty() ? "" : point_cost(spec, *machine).dump()));
   }
 
   std::string elaboration_key(const PointSpec& spec) override {
@@ -284,7 +285,7 @@ class SimulationEvaluator : public Evaluator {
     nlohmann::ordered_json json = to_json(result, spec, runner_->machine(), details_.kernels);
     if (details_.timeline) json["timeline"] = timeline_json(result, runner_->machine());
     if (spec.cost.empty()) return json;
-    json["cost"] = point_cost(spec, runner_->machine().chip);
+    json["cost"] = point_cost(spec, runner_->machine());
     if (result.tokens > 0 && result.seconds > 0) {
       json["usd_per_mtok"] =
           usd_per_mtok(json["cost"], result.chips, result.tokens / result.seconds);
