@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
 
 namespace athena::timing {
 namespace {
@@ -139,47 +138,27 @@ void HbmChannel::accept_source(Tick t) {
 bool HbmChannel::forwarded(const HbmPiece& piece) const {
   for (std::uint16_t id = bank_[piece.bank].list[1].head; id != kNil; id = entries_[id].next) {
     const Entry& e = entries_[id];
-    if (e.row != piece.row) continue;
-    for (int i = e.first; i < e.parts; ++i) {
-      const Part& part = e.part[at(i)];
-      if (part.column <= piece.column &&
-          piece.column + piece.bursts <= part.column + part.left) {
-        return true;
-      }
+    if (e.row == piece.row && e.column <= piece.column &&
+        piece.column + piece.bursts <= e.column + e.left) {
+      return true;
     }
   }
   return false;
 }
 
-/// Adds a piece to the last entry of its bank, if that wants the same row and is not under way.
-bool HbmChannel::join(const HbmPiece& piece, Tick t) {
-  const unsigned mode = piece.write ? 1U : 0U;
-  const Bank& bank = bank_[piece.bank];
-  const std::uint16_t id = bank.list[mode].tail;
-  if (id == kNil || id == bank.active) return false;
-  Entry& e = entries_[id];
-  if (e.row != piece.row || e.parts == kBooked || e.left + piece.bursts > kBooked) return false;
-  e.part[e.parts++] = {piece.arrival, t, seq_++, piece.tag, piece.bursts, piece.column};
-  e.left = static_cast<std::uint16_t>(e.left + piece.bursts);
-  used_[mode] += piece.bursts;
-  ++pseudo_[pseudo_of(piece.bank)].pending;
-  ++counts_.row_hits;
-  return true;
-}
-
 void HbmChannel::insert(const HbmPiece& piece, Tick t) {
-  static const bool nj = getenv("NOJOIN") != nullptr; if (!nj && join(piece, t)) return;
   const unsigned mode = piece.write ? 1U : 0U;
   const int b = piece.bank;
   const std::uint16_t id = free_.back();
   free_.pop_back();
   Entry& e = entries_[id];
-  const std::uint32_t seq = seq_++;
-  e.part[0] = {piece.arrival, t, seq, piece.tag, piece.bursts, piece.column};
-  e.first = 0;
-  e.parts = 1;
+  e.arrival = piece.arrival;
+  e.accept = t;
+  e.seq = seq_++;
   e.row = piece.row;
+  e.tag = piece.tag;
   e.left = piece.bursts;
+  e.column = piece.column;
   e.bank = piece.bank;
   e.write = piece.write;
   e.next = kNil;
@@ -194,7 +173,7 @@ void HbmChannel::insert(const HbmPiece& piece, Tick t) {
   e.prev = list.tail;
   if (e.prev == kNil) {
     list.head = id;
-    head_seq_[mode][at(b)] = seq;
+    head_seq_[mode][at(b)] = e.seq;
     busy_[mode] |= bit(b);
     if (hit) head_hit_[mode] |= bit(b);
   } else {
@@ -205,7 +184,7 @@ void HbmChannel::insert(const HbmPiece& piece, Tick t) {
     ++counts_.row_hits;
     if (list.hit == kNil) {
       list.hit = id;
-      hit_seq_[mode][at(b)] = seq;
+      hit_seq_[mode][at(b)] = e.seq;
       hits_[mode] |= bit(b);
       lower(column_wake_, t);
     }
@@ -226,7 +205,7 @@ void HbmChannel::unlink(Bank& bank, std::uint16_t id) {
   List& list = bank.list[mode];
   if (e.prev == kNil) {
     list.head = e.next;
-    if (e.next != kNil) head_seq_[mode][e.bank] = entries_[e.next].seq();
+    if (e.next != kNil) head_seq_[mode][e.bank] = entries_[e.next].seq;
   } else {
     entries_[e.prev].next = e.next;
   }
@@ -246,7 +225,7 @@ void HbmChannel::find_hit(int b, unsigned mode, std::uint16_t from) {
   if (id == kNil) {
     hits_[mode] &= ~bit(b);
   } else {
-    hit_seq_[mode][at(b)] = entries_[id].seq();
+    hit_seq_[mode][at(b)] = entries_[id].seq;
     hits_[mode] |= bit(b);
   }
 }
@@ -421,19 +400,6 @@ Tick HbmChannel::column_slot(Tick t) {
   return t + k_.col_bus;
 }
 
-/// One access of an entry goes on the bus at `tick`.
-void HbmChannel::consume(Entry& e, Tick tick) {
-  Part& part = e.part[e.first];
-  --e.left;
-  ++part.column;
-  if (--part.left > 0) return;
-  done_.push_back({tick + (e.write ? k_.write_latency : k_.read_latency), part.accept,
-                   part.arrival, part.tag, e.write});
-  if (e.left > 0) ++e.first;
-  --waiting_;
-  --pseudo_[pseudo_of(e.bank)].pending;
-}
-
 /// How many of an entry's accesses may be booked at once without taking a slot that somebody with a
 /// better claim would have: a row just opened in the same bank group, an older row hit there, a
 /// refresh, the other direction, or (tCCDR does not fit into the gaps that tCCDL leaves) anything
@@ -444,16 +410,17 @@ int HbmChannel::bookable(int b, const Entry& e, bool active) const {
       (group_banks_ << (static_cast<int>(group) << group_shift_)) & ~bit(b);
   const unsigned mode = e.write ? 1U : 0U;
   if (refresh_count_ > 0) return 1;
-  Tick free_until = kNever;
+  Tick opens = kNever;  // when the next row just opened may be read
   for (std::uint64_t mask = active_ & others; mask != 0; mask &= mask - 1) {
-    lower(free_until, bank_[at(lowest(mask))].cas_ready[mode]);
+    lower(opens, bank_[at(lowest(mask))].cas_ready[mode]);
   }
+  if (opens <= now_) return 1;
   // Shortly before the bus turns round: what is not issued by then stays behind.
   constexpr int kNear = 6;
   if (mode_ == 0 ? used_[1] > high_ - kNear : used_[1] <= low_ + kNear) return 1;
   if (active) {
     for (std::uint64_t mask = hits_[mode] & others; mask != 0; mask &= mask - 1) {
-      if (static_cast<std::int32_t>(hit_seq_[mode][at(lowest(mask))] - e.seq()) < 0) return 1;
+      if (static_cast<std::int32_t>(hit_seq_[mode][at(lowest(mask))] - e.seq) < 0) return 1;
     }
   }
   if (sid_mask_ != 0) {
@@ -461,23 +428,14 @@ int HbmChannel::bookable(int b, const Entry& e, bool active) const {
     const std::uint64_t same = (bit(sid_banks) - 1) << (b & ~(sid_banks - 1));
     if (((active_ | hits_[mode]) & pseudo_[pseudo_of(b)].banks & ~same) != 0) return 1;
   }
-  // Pieces behind the first go ahead of older ones elsewhere: only where no bank of the
-  // pseudo-channel waits for another row, so that nobody's row is put off by it.
-  const std::uint64_t waiting =
-      busy_[mode] & ~head_hit_[mode] & pseudo_[pseudo_of(b)].banks;
-  int most = waiting != 0 || e.next != kNil ? e.part[e.first].left : e.left;
-  if (free_until != kNever) {
-    const Tick slots = free_until <= now_ ? 0 : (free_until - now_ - 1) / k_.ccd_l;
-    most = std::min(most, static_cast<int>(1 + slots));
-  }
-  return most;
+  const int most = std::min<int>(e.left, kBooked);
+  if (opens == kNever) return most;
+  return static_cast<int>(std::min<Tick>(most, 1 + (opens - now_ - 1) / k_.ccd_l));
 }
 
 /// Books the slots of `count` accesses from `t` on; returns the tick of the last. `held`: the first
 /// still has a place in the queue; the others always do.
-Tick HbmChannel::book(Entry& e, int count, bool held, Tick t, int& booked) {
-  const int b = e.bank;
-  const unsigned mode = e.write ? 1U : 0U;
+Tick HbmChannel::book(int b, unsigned mode, int count, bool held, Tick t, int& booked) {
   const std::size_t p = pseudo_of(b);
   const std::size_t sid = sid_of(b);
   Pseudo& pc = pseudo_[p];
@@ -489,7 +447,6 @@ Tick HbmChannel::book(Entry& e, int count, bool held, Tick t, int& booked) {
     calendar_.book(p, sid, mode, clock, held || booked > 0);
     account_data(pc, tick);
     log(tick, mode == 0 ? HbmCommand::kRead : HbmCommand::kWrite, b, open_row_[at(b)]);
-    consume(e, tick);
     if (++booked == count) return last;
     // Never denser than tCCDL in one bank group, and around what others have booked.
     clock += k_.ccd_l >> clock_shift_;
@@ -522,7 +479,7 @@ void HbmChannel::issue_column(const Choice& choice, Tick t) {
   const int wanted = e.left == 1 ? 1 : bookable(b, e, choice.active);
   int count = 0;
   // An access that opened its row gave up its place with the ACT.
-  const Tick last = book(e, wanted, !choice.active, t, count);
+  const Tick last = book(b, mode, wanted, !choice.active, t, count);
   next_release_ = calendar_.next_release() << clock_shift_;
 
   const std::size_t group = group_of(b);
@@ -537,19 +494,22 @@ void HbmChannel::issue_column(const Choice& choice, Tick t) {
     set_pre_ready(b, last + k_.wr_pre);
     counts_.writes += static_cast<std::uint64_t>(count);
   }
+  e.left = static_cast<std::uint16_t>(e.left - count);
+  if (e.column != HbmPiece::kScattered) e.column = static_cast<std::uint16_t>(e.column + count);
   const bool finished = e.left == 0;
   if (finished) {
     const std::uint16_t next = e.next;
     unlink(bank, id);
     if (bank.list[mode].hit == id) find_hit(b, mode, next);
     update_head(b, mode);
+    done_.push_back({last + (mode == 0 ? k_.read_latency : k_.write_latency), e.accept, e.arrival,
+                     e.tag, e.write});
     free_.push_back(id);
+    --waiting_;
+    --pc.pending;
     if (closed_page_ && ((hits_[0] | hits_[1] | active_) & bit(b)) == 0) {
       auto_precharge(b, mode, last);
     }
-  } else {
-    hit_seq_[mode][at(b)] = e.seq();
-    if (bank.list[mode].head == id) head_seq_[mode][at(b)] = e.seq();
   }
   if (finished || choice.active) row_changed(b, t);
 }
@@ -622,7 +582,7 @@ Tick HbmChannel::row_slot(Tick t) {
       if (!row_hit_first_) {
         const std::uint16_t target = row_target(b);
         if (target == kNil) continue;
-        seq = entries_[target].seq();
+        seq = entries_[target].seq;
       }
       if (best.better(seq)) best = {b, seq, false};
     }
@@ -648,7 +608,7 @@ void HbmChannel::issue_activate(int b, Tick t) {
   const Entry& e = entries_[id];
 
   const Tick limit = std::max(pc.act_limit, group_act);
-  if (e.part[e.first].accept + 1 >= t) {
+  if (e.accept + 1 >= t) {
     bank.act_cause = HbmLoss::kBank;  // just arrived: what it waits for is tRCD
   } else if (std::max(limit, act_ready_[at(b)]) < t) {
     bank.act_cause = HbmLoss::kRowBus;
@@ -675,7 +635,7 @@ void HbmChannel::issue_activate(int b, Tick t) {
   const unsigned mode = mode_;
   bank.active = id;
   active_ |= bit(b);
-  active_seq_[at(b)] = e.seq();
+  active_seq_[at(b)] = e.seq;
   --used_[mode];
   const Tick ready = clock_edge(bank.cas_ready[mode]);
   Opening& opening = opening_[mode];

@@ -94,24 +94,15 @@ class HbmChannel {
   /// Accesses that one decision books: the calendar's reach, and no longer than others should wait.
   static constexpr int kBooked = 8;
 
-  /// One piece inside an entry.
-  struct Part {
+  struct Entry {
     Tick arrival = 0, accept = 0;
-    std::uint32_t seq = 0;  // age
-    std::uint32_t tag = 0;
+    std::uint32_t seq = 0;
+    std::uint32_t row = 0, tag = 0;
+    std::uint16_t prev = kNil, next = kNil;
     std::uint16_t left = 0;  // column accesses not yet booked
     std::uint16_t column = 0;
-  };
-  /// Neighbours of one row that follow each other in a bank's queue; each keeps its own age.
-  struct Entry {
-    std::array<Part, kBooked> part;
-    std::uint32_t row = 0;
-    std::uint16_t prev = kNil, next = kNil;
-    std::uint16_t left = 0;  // of all parts
-    std::uint8_t first = 0, parts = 0;
     std::uint8_t bank = 0;
     bool write = false;
-    [[nodiscard]] std::uint32_t seq() const { return part[first].seq; }
   };
   /// Entries of one bank and one direction, oldest first, and the first of them that finds its row
   /// open.
@@ -166,8 +157,6 @@ class HbmChannel {
   void accept_source(Tick t);
   [[nodiscard]] bool forwarded(const HbmPiece& piece) const;
   void insert(const HbmPiece& piece, Tick t);
-  bool join(const HbmPiece& piece, Tick t);
-  void consume(Entry& e, Tick tick);
   void unlink(Bank& bank, std::uint16_t id);
   void find_hit(int bank, unsigned mode, std::uint16_t from);
   void choose_mode(Tick t) {
@@ -197,7 +186,7 @@ class HbmChannel {
   [[nodiscard]] std::uint16_t row_target(int bank) const;
   void issue_column(const Choice& choice, Tick t);
   [[nodiscard]] int bookable(int bank, const Entry& e, bool active) const;
-  Tick book(Entry& e, int count, bool held, Tick t, int& booked);
+  Tick book(int bank, unsigned mode, int count, bool held, Tick t, int& booked);
   void issue_activate(int bank, Tick t);
   void issue_precharge(int bank, Tick t);
   void close_bank(int bank);
