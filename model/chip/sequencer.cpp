@@ -63,11 +63,12 @@ void Sequencer::begin(const program::Program& program, const config::StackConfig
   last_of_repeat_.clear();
   next_ = {};
   repeat_ends_.clear();
-  ends_block_ = 0;
+  ends_block_ = SIZE_MAX;
   host_ = last_end_ = Moment();
   skipped_path_ = {};
   totals_.clear();
-  latest_.clear();
+  partial_.clear();
+  steady_.clear();
   first_total_.clear();
   caches_.clear();
   simulated_ = skipped_ = to_skip_ = 0;
@@ -80,7 +81,6 @@ void Sequencer::begin(const program::Program& program, const config::StackConfig
       for (std::size_t e = 0; e < program::kEngines; ++e) caches[e] = cache_of(kernel.streams[e]);
     }
   }
-  latest_ = totals_;
   if (!normalise()) {
     ended_ = true;
     return;
@@ -111,28 +111,31 @@ bool Sequencer::normalise() {
   return false;
 }
 
-/// At the border of two repetitions: when the last four took as long as the four before, the rest
-/// is arithmetic. Single repetitions beat against refresh and scatter for ever; means settle.
+/// At the border of two repetitions: when the mean time of those after the first is known well
+/// enough, the rest is arithmetic. Repetitions are never quite equal: they meet refresh and the
+/// memory ports in another phase each.
 void Sequencer::maybe_skip() {
-  constexpr std::size_t kCompared = 4;
-  const std::size_t n = repeat_ends_.size();
-  if (!options_.skip_steady || n < 2 * kCompared + 1 || ends_block_ != next_.block) return;
-  const auto span = [&](std::size_t last) {
-    return to_seconds(repeat_ends_[last].at - repeat_ends_[last - kCompared].at).value();
-  };
-  const double late = span(n - 1);
-  if (std::abs(late - span(n - 1 - kCompared)) > options_.tolerance * late) return;
+  const std::size_t ends = repeat_ends_.size();
+  if (!options_.skip_steady || ends < 3 || ends_block_ != next_.block) return;
+  const double count = static_cast<double>(ends - 1);
+  const double mean = to_seconds(repeat_ends_.back().at - repeat_ends_.front().at).value() / count;
+  double squares = 0;
+  for (std::size_t i = 1; i < ends; ++i) {
+    const double off = to_seconds(repeat_ends_[i].at - repeat_ends_[i - 1].at).value() - mean;
+    squares += off * off;
+  }
+  const double error = std::sqrt(squares / (count - 1) / count);
+  if (error > options_.tolerance * mean) return;
   const std::int64_t rest = program_->blocks[next_.block].repeat - next_.repeat;
-  const timing::PathShares window = repeat_ends_[n - 1].path - repeat_ends_[n - 1 - kCompared].path;
-  skipped_path_ += window.scaled(static_cast<double>(rest) / static_cast<double>(kCompared));
+  const double factor = static_cast<double>(rest) / count;
+  skipped_path_ += (repeat_ends_.back().path - repeat_ends_.front().path).scaled(factor);
   const std::size_t first = first_total_[next_.block];
   for (std::size_t i = 0; i < program_->blocks[next_.block].kernels.size(); ++i) {
     KernelTotal& total = totals_[first + i];
-    const KernelTotal& latest = latest_[first + i];
     total.executions += static_cast<double>(rest);
-    total.seconds += static_cast<double>(rest) * latest.seconds;
-    total.path += latest.path.times(rest);
-    add(total.stats, latest.stats, static_cast<double>(rest));
+    total.seconds += factor * steady_[i].seconds;
+    total.path += steady_[i].path.scaled(factor);
+    add(total.stats, steady_[i].stats, factor);
   }
   skipped_ += rest;
   next_.repeat += rest;
@@ -145,6 +148,8 @@ KernelRun& Sequencer::create() {
   if (ends_block_ != next_.block) {
     ends_block_ = next_.block;
     repeat_ends_.clear();
+    partial_.assign(block.kernels.size(), {});
+    steady_ = partial_;
   }
   runs_.emplace_back();
   KernelRun& run = runs_.back();
@@ -259,8 +264,7 @@ void Sequencer::done(KernelRun& run, const Moment& when) {
   account(run);
   last_end_ = when;
   const auto index = static_cast<std::size_t>(run.index);
-  if (last_of_repeat_[index] && positions_[index].block == ends_block_)
-    repeat_ends_.push_back(when);
+  if (last_of_repeat_[index] && positions_[index].block == ends_block_) end_repeat(when);
   std::vector<std::pair<Core*, std::uint32_t>> waiting;
   waiting.swap(run.waiting);
   for (const auto& [core, tag] : waiting) core->resume(tag);
@@ -295,7 +299,23 @@ void Sequencer::account(const KernelRun& run) {
   total.seconds += one.seconds;
   total.path += one.path;
   add(total.stats, one.stats, 1.0);
-  latest_[index] = std::move(one);
+  if (position.block != ends_block_) return;
+  KernelTotal& part = partial_[position.kernel];
+  part.seconds += one.seconds;
+  part.path += one.path;
+  add(part.stats, one.stats, 1.0);
+}
+
+void Sequencer::end_repeat(const Moment& when) {
+  for (std::size_t i = 0; i < partial_.size(); ++i) {
+    if (!repeat_ends_.empty()) {
+      steady_[i].seconds += partial_[i].seconds;
+      steady_[i].path += partial_[i].path;
+      add(steady_[i].stats, partial_[i].stats, 1.0);
+    }
+    partial_[i] = {};
+  }
+  repeat_ends_.push_back(when);
 }
 
 Moment Sequencer::end() const {

@@ -21,8 +21,8 @@ namespace athena::chip {
 using TransferTime = std::function<Seconds(const program::Transfer&)>;
 
 struct SequencerOptions {
-  bool skip_steady = true;  ///< repeat identical layers in arithmetic once they are steady
-  double tolerance = 8e-3;  ///< relative difference of four repetitions and the four before
+  bool skip_steady = true;    ///< repeat identical layers in arithmetic once they are steady
+  double tolerance = 2.5e-3;  ///< relative standard error of the mean repetition, to repeat it
   std::int64_t launch[2] = {0, 0};
   TransferTime transfer;
   timing::Timeline* timeline = nullptr;  ///< gets every kernel that runs
@@ -73,6 +73,7 @@ class Sequencer : public compute::Board, private sim::Client {
   void begin_transfer(compute::KernelRun& run);
   void done(compute::KernelRun& run, const timing::Moment& when);
   void account(const compute::KernelRun& run);
+  void end_repeat(const timing::Moment& when);
 
   const config::ChipConfig& chip_;
   sim::Dispatcher& dispatcher_;
@@ -91,7 +92,8 @@ class Sequencer : public compute::Board, private sim::Client {
   timing::PathShares skipped_path_;
   std::vector<KernelTotal> totals_;
   std::vector<std::size_t> first_total_;  ///< of each block
-  std::vector<KernelTotal> latest_;       ///< the last execution of each kernel, for skipping
+  std::vector<KernelTotal> partial_;      ///< of the repetition under way, by kernel of the block
+  std::vector<KernelTotal> steady_;       ///< of the repetitions after the first
   std::map<const program::Kernel*,
            std::array<std::vector<compute::InstructionCache>, program::kEngines>>
       caches_;
