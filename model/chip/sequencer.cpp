@@ -111,9 +111,9 @@ bool Sequencer::normalise() {
   return false;
 }
 
-/// At the border of two repetitions: when the mean time of those after the first is known well
-/// enough, the rest is arithmetic. Repetitions are never quite equal: they meet refresh and the
-/// memory ports in another phase each.
+/// At the border of two repetitions: when those after the first tell the time of all well enough,
+/// the rest is arithmetic. Repetitions are never quite equal: they meet refresh and the memory
+/// ports in another phase each.
 void Sequencer::maybe_skip() {
   const std::size_t ends = repeat_ends_.size();
   if (!options_.skip_steady || ends < 3 || ends_block_ != next_.block) return;
@@ -124,9 +124,13 @@ void Sequencer::maybe_skip() {
     const double off = to_seconds(repeat_ends_[i].at - repeat_ends_[i - 1].at).value() - mean;
     squares += off * off;
   }
-  const double error = std::sqrt(squares / (count - 1) / count);
-  if (error > options_.tolerance * mean) return;
   const std::int64_t rest = program_->blocks[next_.block].repeat - next_.repeat;
+  const double all = static_cast<double>(rest) + count;
+  // Standard error of the sum over all repetitions: `rest` of them drawn like those seen.
+  const double error =
+      std::sqrt(squares / (count - 1) * (1.0 / count + 1.0 / static_cast<double>(rest))) *
+      static_cast<double>(rest) / all;
+  if (error > options_.tolerance * mean) return;
   const double factor = static_cast<double>(rest) / count;
   skipped_path_ += (repeat_ends_.back().path - repeat_ends_.front().path).scaled(factor);
   const std::size_t first = first_total_[next_.block];
