@@ -13,10 +13,10 @@ constexpr std::int64_t kSamplePitch = 16384 + 128;
 constexpr std::int64_t kSampleWindows = 32;
 /// Rows between the fastest and the slowest of them. Assumed: a tile's depth.
 constexpr std::int64_t kSampleDrift = 32;
-/// Bytes from which a transfer is taken to load all channels alike: it covers a good part of them,
-/// and dozens of its kind are under way at once, so the rest evens out. Smaller ones are placed on
-/// their own channels.
-constexpr std::int64_t kScattered = 8192;
+/// Bytes from which a transfer counts as spread over all channels: dozens of its kind are under way
+/// at once and addresses are interleaved finer than any of them, so that loads even out. Smaller
+/// ones (rows of a gather) are placed on their own channel and bank.
+constexpr std::int64_t kScattered = 512;
 
 constexpr std::uint32_t kEnter = 0;
 constexpr std::uint32_t kAdvance = 1;

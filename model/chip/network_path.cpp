@@ -14,13 +14,12 @@ constexpr std::uint32_t kComplete = 1U << 31;
 }  // namespace
 
 NetworkPath::NetworkPath(const config::ChipConfig& chip, sim::Dispatcher& dispatcher,
-                         MemoryPort& memory, Bytes chunk)
+                         MemoryPort& memory)
     : chip_(chip),
       dispatcher_(dispatcher),
       memory_(memory),
       topology_(timing::noc_spec(chip)),
-      terminals_(timing::noc_terminals(chip)),
-      chunk_(chunk.value()) {
+      terminals_(timing::noc_terminals(chip)) {
   links_.resize(static_cast<std::size_t>(topology_.link_count()));
   link_bytes_.resize(links_.size(), 0.0);
   shared_.resize(static_cast<std::size_t>(chip.cluster.count));
@@ -85,6 +84,11 @@ NetworkPath::Route NetworkPath::lay(const std::vector<timing::TreeLink>& links,
       step.link = links[i].link;
       step.first_child = static_cast<std::uint32_t>(i);  // place in `links` until it is laid out
       step.latency = fabric_cycles(chip_.noc.router_cycles + wire.cycles);
+      // Addresses interleave finer than a chunk: its bytes enter from all memory channels, though
+      // they are routed as if from one.
+      if (wire.kind == timing::NocLink::Kind::kInject && wire.terminal >= terminals_.first_memory &&
+          wire.terminal < terminals_.first_memory + terminals_.memory_channels)
+        step.ports = terminals_.memory_channels;
       const auto found = std::find(destinations.begin(), destinations.end(), wire.terminal);
       if (wire.kind == timing::NocLink::Kind::kEject && found != destinations.end())
         step.receiver = static_cast<std::int32_t>(found - destinations.begin());
@@ -189,7 +193,15 @@ void NetworkPath::fetch(Chunk* chunk, const Moment& from) {
 void NetworkPath::memory_done(void* item, Time done, std::int64_t /*bytes*/, bool write) {
   auto* chunk = static_cast<Chunk*>(item);
   if (timeline_ != nullptr) note_memory(*timeline_, chip_, done, chunk->bytes, write);
-  fetched(chunk, chunk->from.until(done + to_time(chip_.memory.latency) / 2, Bound::kHbm));
+  const Time back = to_time(chip_.memory.latency) / 2;
+  if (write) {
+    fetched(chunk, chunk->from.until(done + back, Bound::kHbm));
+    return;
+  }
+  // The network takes the first bytes while memory still sends the last: a chunk's head sets out so
+  // that its tail leaves when memory is done, but not before anything can have come back.
+  const Time earliest = std::max(dispatcher_.now(), chunk->from.at + back + back);
+  fetched(chunk, chunk->from.until(std::max(earliest, done + back - chunk->busy), Bound::kHbm));
 }
 
 void NetworkPath::fetched(Chunk* chunk, const Moment& ready) {
@@ -243,7 +255,7 @@ void NetworkPath::hop(Chunk* chunk, std::uint32_t index) {
   const Route& route = *chunk->route;
   const Step& step = route.steps[index];
   const auto link = static_cast<std::size_t>(step.link);
-  const Time busy = chunk->busy;
+  const Time busy = chunk->busy / step.ports;
   const double bytes = static_cast<double>(chunk->bytes);
   const Moment& tail = links_[link].serve(chunk->heads[index], busy, Bound::kNoc);
   link_bytes_[link] += bytes;
@@ -255,7 +267,7 @@ void NetworkPath::hop(Chunk* chunk, std::uint32_t index) {
     if (--chunk->open == 0) finish(chunk);
     return;
   }
-  // The head left `busy` before the tail.
+  // The head left before the tail.
   const Moment head = tail.after(step.latency - busy, Bound::kNoc);
   chunk->open += step.children - 1;
   const std::size_t waiting = ejections_.size();

@@ -21,11 +21,12 @@ namespace athena::chip {
 
 class NetworkPath : public compute::MemoryPath, private sim::Client, private MemoryClient {
  public:
-  NetworkPath(const config::ChipConfig& chip, sim::Dispatcher& dispatcher, MemoryPort& memory,
-              Bytes chunk);
+  NetworkPath(const config::ChipConfig& chip, sim::Dispatcher& dispatcher, MemoryPort& memory);
   void submit(compute::Request* request) override;
   void reset() override;
   void set_clock_ratio(double ratio);
+  /// Bytes that travel as one, from the next request on.
+  void set_chunk(Bytes chunk) { chunk_ = chunk.value(); }
   /// Where flows over links and memory go; null = nowhere.
   void set_timeline(timing::Timeline* timeline) { timeline_ = timeline; }
   /// Bytes per link since reset, for traffic maps.
@@ -39,6 +40,7 @@ class NetworkPath : public compute::MemoryPath, private sim::Client, private Mem
     std::int32_t receiver = -1;     ///< ejections: place in the receivers, in order of cores
     std::uint32_t first_child = 0;  ///< steps that follow, one behind the other
     std::uint32_t children = 0;     ///< 0: the data leaves the network here
+    std::int64_t ports = 1;         ///< links side by side that carry a part of the data each
     Time latency{0};                ///< router and wire
   };
   struct Route {
@@ -82,7 +84,7 @@ class NetworkPath : public compute::MemoryPath, private sim::Client, private Mem
   MemoryPort& memory_;
   timing::Topology topology_;
   timing::NocTerminals terminals_;
-  std::int64_t chunk_;
+  std::int64_t chunk_ = 64 << 10;
   double ratio_ = 1.0;
   timing::Timeline* timeline_ = nullptr;
   std::vector<timing::Server> links_;

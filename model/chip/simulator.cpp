@@ -12,7 +12,7 @@ namespace athena::chip {
 
 class Simulator::Impl {
  public:
-  Impl(const config::ChipConfig& chip, Bytes chunk)
+  explicit Impl(const config::ChipConfig& chip)
       : chip_((sim::prepare_kernel(), chip)),
         dispatcher_("dispatcher"),
         memory_(memory_spec(chip_), dispatcher_),
@@ -21,7 +21,7 @@ class Simulator::Impl {
       cached_ = std::make_unique<CachedPath>(chip_, dispatcher_, memory_);
       path_ = cached_.get();
     } else {
-      network_ = std::make_unique<NetworkPath>(chip_, dispatcher_, memory_, chunk);
+      network_ = std::make_unique<NetworkPath>(chip_, dispatcher_, memory_);
       path_ = network_.get();
     }
     for (int i = 0; i < chip_.cores(); ++i) {
@@ -68,6 +68,7 @@ class Simulator::Impl {
     if (network_ != nullptr) {
       network_->set_clock_ratio(options.clock_ratio);
       network_->set_timeline(options.timeline);
+      network_->set_chunk(options.chunk);
     }
     for (const auto& core : cores_) {
       core->reset();
@@ -152,8 +153,7 @@ class Simulator::Impl {
   std::vector<std::unique_ptr<compute::Core>> cores_;
 };
 
-Simulator::Simulator(const config::ChipConfig& chip, Bytes chunk)
-    : impl_(std::make_unique<Impl>(chip, chunk)) {}
+Simulator::Simulator(const config::ChipConfig& chip) : impl_(std::make_unique<Impl>(chip)) {}
 Simulator::~Simulator() = default;
 
 RunResult Simulator::run(const program::Program& program, const config::StackConfig& stack,

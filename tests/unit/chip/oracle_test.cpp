@@ -1,0 +1,78 @@
+// What coarse transactions cost: the default chunk against 512-byte bursts, each its own chain of
+// events, on one round of tiles. A failure here means that the default answers are an artefact of
+// how the simulator cuts transfers, not of the chip.
+#include <catch2/catch.hpp>
+
+#include "chip/simulator.h"
+#include "support/points.h"
+
+using namespace athena;
+
+namespace {
+
+struct Answer {
+  double coarse = 0, fine = 0;  ///< seconds
+  double error() const { return coarse / fine - 1.0; }
+};
+
+/// A product whose tiles fill the 64 cores of `chip` once, at both granularities.
+Answer measure(const std::vector<std::string>& sets, std::int64_t m, std::int64_t n,
+               std::int64_t k) {
+  const config::ChipConfig chip = testing::chip("athena", sets);
+  const workload::Graph graph = workload::gemm_graph(m, n, k, {});
+  compiler::Options exact;
+  exact.exact = true;
+  const compiler::Compiled compiled = compiler::compile(graph, chip, testing::stack(), exact);
+  chip::Simulator simulator(chip);
+  chip::RunOptions options;
+  Answer answer;
+  answer.coarse = simulator.run(compiled.program, testing::stack(), options).time.value();
+  options.chunk = Bytes(512);
+  answer.fine = simulator.run(compiled.program, testing::stack(), options).time.value();
+  INFO("coarse " << answer.coarse * 1e6 << " us, fine " << answer.fine * 1e6 << " us");
+  WARN(answer.error() << " coarse " << answer.coarse * 1e6 << " fine " << answer.fine * 1e6
+                      << " mapping " << compiled.program.blocks[0].kernels[0].mapping);
+  return answer;
+}
+
+}  // namespace
+
+// One elaboration per process: every regime is a case of its own.
+
+TEST_CASE("64 KiB transactions answer as 512 B bursts do where the matrix units bind") {
+  const Answer answer = measure({}, 2048, 2048, 12288);
+  CHECK(std::abs(answer.error()) <= 0.02);
+}
+
+TEST_CASE("64 KiB transactions answer as 512 B bursts do where memory binds") {
+  const Answer answer = measure({"memory.stacks=1", "memory.peak=450 GB/s"}, 512, 2048, 12288);
+  CHECK(std::abs(answer.error()) <= 0.02);
+}
+
+TEST_CASE("64 KiB transactions answer as 512 B bursts do where the network binds") {
+  const Answer answer = measure({"noc.link_bytes_per_cycle=32"}, 2048, 2048, 12288);
+  CHECK(std::abs(answer.error()) <= 0.02);
+}
+
+TEST_CASE("64 KiB transactions answer as 512 B bursts do where several resources nearly tie") {
+  const Answer answer =
+      measure({"memory.stacks=2", "memory.peak=900 GB/s", "noc.link_bytes_per_cycle=128"}, 1024,
+              2048, 4096);
+  CHECK(std::abs(answer.error()) <= 0.02);
+}
+
+TEST_CASE("64 KiB transactions answer as 512 B bursts do for decode") {
+  const Answer answer = measure({}, 8, 12288, 12288);
+  CHECK(std::abs(answer.error()) <= 0.02);
+}
+
+TEST_CASE(
+    "64 KiB transactions answer as 512 B bursts do with a small window of outstanding bytes") {
+  const Answer answer = measure({"core.dma.outstanding=64 KiB"}, 8, 12288, 12288);
+  CHECK(std::abs(answer.error()) <= 0.05);
+}
+
+TEST_CASE("64 KiB transactions answer as 512 B bursts do with edges of all sizes") {
+  const Answer answer = measure({}, 2000, 2100, 12288);
+  CHECK(std::abs(answer.error()) <= 0.02);
+}
