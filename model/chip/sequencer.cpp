@@ -266,6 +266,7 @@ void Sequencer::done(KernelRun& run, const Moment& when) {
   run.done = true;
   run.end = when;
   account(run);
+  if (options_.shadow != nullptr) options_.shadow->finished(run.index);
   last_end_ = when;
   const auto index = static_cast<std::size_t>(run.index);
   if (last_of_repeat_[index] && positions_[index].block == ends_block_) end_repeat(when);

@@ -25,6 +25,7 @@ struct SequencerOptions {
   double tolerance = 2.5e-3;  ///< relative standard error of a block's time, to repeat it
   std::int64_t launch[2] = {0, 0};
   TransferTime transfer;
+  exec::Shadow* shadow = nullptr;        ///< is told when kernels have ended
   timing::Timeline* timeline = nullptr;  ///< gets every kernel that runs
 };
 

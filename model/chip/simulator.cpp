@@ -41,6 +41,7 @@ class Simulator::Impl {
     const std::uint64_t events = dispatcher_.events();
     SequencerOptions sequence;
     sequence.skip_steady = options.skip_steady;
+    sequence.shadow = options.shadow;
     sequence.launch[0] = options.launch[0];
     sequence.launch[1] = options.launch[1];
     sequence.transfer = options.transfer;
@@ -76,6 +77,7 @@ class Simulator::Impl {
       core->set_timeline(options.timeline);
       core->set_meaning(options.meaning);
       core->set_matrix(options.matrix);
+      core->set_shadow(options.shadow);
     }
   }
 

@@ -12,6 +12,7 @@
 #include "config/stack.h"
 #include "exec/matrix_engine.h"
 #include "exec/meaning.h"
+#include "exec/shadow.h"
 #include "program/program.h"
 #include "timing/energy.h"
 #include "timing/moment.h"
@@ -30,6 +31,7 @@ struct RunOptions {
   std::function<Seconds(const program::Transfer&)> transfer;  ///< time between chips
   timing::Timeline* timeline = nullptr;  ///< gets what happened when; null = nothing is kept
   exec::Meaning* meaning = nullptr;      ///< functional mode
+  exec::Shadow* shadow = nullptr;        ///< watches for hazards; null = nobody does
   exec::MatrixEngine* matrix = nullptr;  ///< times products; null = the closed form
 };
 

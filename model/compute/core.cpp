@@ -452,6 +452,10 @@ void Core::multiply(Context& ctx, std::uint32_t context, std::size_t engine, Str
     done = done.after(stream.latency, Bound::kCompute);
     stream.latency = Time(0);
   }
+  if (shadow_ != nullptr) {
+    shadow_->compute(actor(ctx, context, instruction), stream.pending_slots, matrix_.start(),
+                     done.at);
+  }
   const double macs =
       static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k * repeats);
   ctx.run->stats.counts.mac(instruction.dtype) += macs;
@@ -486,6 +490,10 @@ void Core::compute_vector(Context& ctx, std::uint32_t context, std::size_t engin
   bool released = false;
   stream.pending = &instruction;
   stream.pending_slots = take_slots(ctx, stream, instruction, released);
+  if (shadow_ != nullptr) {
+    shadow_->compute(actor(ctx, context, instruction), stream.pending_slots, vector_.start(),
+                     stream.now.at);
+  }
   const timing::VectorWork work = timing::work_of(instruction.fn);
   const double elements =
       static_cast<double>(rows) * static_cast<double>(cols) * static_cast<double>(extra);
@@ -507,6 +515,29 @@ void Core::finish_operation(Context& ctx, std::uint32_t context, Stream& stream)
 }
 
 // -------------------------------------------------------------------------------- transfers
+
+exec::Shadow::Actor Core::actor(const Context& ctx, std::uint32_t context,
+                                const Instruction& instruction) const {
+  return {{index_, static_cast<int>(context), ctx.run->repeat},
+          ctx.run->index,
+          ctx.run->kernel,
+          &instruction};
+}
+
+void Core::watch(const Context& ctx, Request* request) {
+  const program::Window& window = request->instruction->window;
+  const program::Region& region = *request->region;
+  exec::Shadow::Target target{
+      window.region,   ctx.run->repeat % std::max<std::int64_t>(1, region.repeats),
+      request->row,    request->rows,
+      request->column, request->row_bytes};
+  if (window.gather >= 0) {  // rows named by data: any of them
+    target.row = 0;
+    target.rows = region.rows;
+  }
+  request->ticket = shadow_->begin(actor(ctx, request->context, *request->instruction),
+                                   request->slot, target, request->moment.at);
+}
 
 Request* Core::acquire() {
   if (free_.empty()) {
@@ -573,6 +604,7 @@ bool Core::transfer(Context& ctx, std::uint32_t context, std::size_t engine, Str
     stream.now = stream.now.after(cycles(chip_.core.dma.setup_cycles), Bound::kNoc);
   request->moment = stream.now;
   request->sent = stream.now.at;
+  if (shadow_ != nullptr) watch(ctx, request);
   if (instruction.multicast != program::Multicast::kNone && stream.items != nullptr) {
     broadcast(ctx, stream, engine, instruction, request);
     return true;
@@ -633,6 +665,7 @@ void Core::complete(Request* request) {
     first.at -= request->lead;
     first.path.add(request->lead_bound, Time(-request->lead.value()));
   }
+  if (shadow_ != nullptr) shadow_->end(request->ticket, request->moment.at);
   if (meaning_ != nullptr) {
     meaning_->apply({index_, static_cast<int>(request->context), ctx.run->repeat}, *ctx.run->kernel,
                     *request->instruction, request->env, {request->slot, 0, 0, 0});

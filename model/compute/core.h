@@ -21,6 +21,7 @@
 #include "config/chip.h"
 #include "exec/matrix_engine.h"
 #include "exec/meaning.h"
+#include "exec/shadow.h"
 #include "sim/dispatcher.h"
 #include "timing/timeline.h"
 
@@ -60,6 +61,8 @@ class Core : public sc_core::sc_module, private sim::Client {
   void set_meaning(exec::Meaning* meaning) { meaning_ = meaning; }
   /// Who times products in place of the closed form; null = the closed form.
   void set_matrix(exec::MatrixEngine* matrix) { matrix_engine_ = matrix; }
+  /// Who watches for bytes used too early or overwritten too soon; null = nobody.
+  void set_shadow(exec::Shadow* shadow) { shadow_ = shadow; }
   /// Where spans of the engines go; null = nowhere.
   void set_timeline(timing::Timeline* timeline) { timeline_ = timeline; }
   /// Core clock relative to full speed (power cap).
@@ -156,6 +159,9 @@ class Core : public sc_core::sc_module, private sim::Client {
   exec::Slots take_slots(Context& ctx, Stream& stream, const program::Instruction& instruction,
                          bool& released);
   std::int64_t fused(const Stream& stream) const;
+  [[nodiscard]] exec::Shadow::Actor actor(const Context& ctx, std::uint32_t context,
+                                          const program::Instruction& instruction) const;
+  void watch(const Context& ctx, Request* request);
   Request* acquire();
   void release(Request* request);
   [[nodiscard]] Time cycles(double count) const;
@@ -167,6 +173,7 @@ class Core : public sc_core::sc_module, private sim::Client {
   MemoryPath& memory_;
   Board& board_;
   exec::Meaning* meaning_ = nullptr;
+  exec::Shadow* shadow_ = nullptr;
   exec::MatrixEngine* matrix_engine_ = nullptr;
   timing::Timeline* timeline_ = nullptr;
   double ratio_ = 1.0;

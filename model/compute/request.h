@@ -28,6 +28,7 @@ struct Request {
   const program::Instruction* instruction = nullptr;
   program::Env env{};               ///< of the first iteration
   std::int64_t slot = 0;            ///< stage of the buffer
+  std::uint32_t ticket = 0;         ///< of the shadow, where one watches
   std::vector<Request*> receivers;  ///< broadcast: one request per receiving core
   timing::Moment moment;            ///< where it is in time
   Time sent{0};                     ///< when the engine asked

@@ -313,7 +313,12 @@ Values random_inputs(const Graph& graph, std::int64_t vocab, std::uint64_t seed)
     const std::int64_t elements = tensor.dims.elements();
     const bool vector = tensor.dims.rank == 1 || tensor.dims[0] == 1;
     const bool norm = tensor.name.find("norm") != std::string::npos;
-    const double spread = vector ? 0.1 : 1.0 / std::sqrt(static_cast<double>(tensor.dims[0]));
+    // Variance is kept from layer to layer: the inverse root of what a result sums over, which for
+    // a row that is looked up is one.
+    const bool table = tensor.name.find("embedding") != std::string::npos;
+    const double spread = vector  ? 0.1
+                          : table ? 1.0
+                                  : 1.0 / std::sqrt(static_cast<double>(tensor.dims[0]));
     for (std::int64_t copy = 0; copy < std::max(1, tensor.copies); ++copy) {
       std::vector<double>& v = values[{static_cast<TensorId>(i), copy}];
       v.resize(static_cast<std::size_t>(elements));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -223,6 +224,8 @@ StepResult StepRunner::transaction(const compiler::Compiled& compiled, double ra
   options.clock_ratio = ratio;
   options.launch[0] = extra_keys;
   options.meaning = meaning;
+  std::optional<exec::Shadow> shadow;  // numbers are worth nothing unless the schedule is sound
+  if (meaning != nullptr) options.shadow = &shadow.emplace(compiled.program);
   options.matrix = matrix_;
   options.skip_steady = meaning == nullptr;
   options.queued_memory = fidelity_ == "detailed";
