@@ -145,3 +145,53 @@ TEST_CASE("a program that cannot end says who waits for what") {
   REQUIRE_THROWS_WITH(simulator.run(compiled.program, testing::stack(), {}),
                       Catch::Contains("deadlock") && Catch::Contains("stuck"));
 }
+
+namespace {
+/// Runs tiny-llama on the scratchpad chip after `spoil` had its way with the program, watched.
+template <class Spoil>
+void run_watched(const Spoil& spoil) {
+  const config::ChipConfig config = testing::chip("athena");
+  compiler::Options exact;
+  exact.exact = true;
+  compiler::Compiled compiled =
+      compiler::compile(testing::prefill("tiny-llama", 1, 64), config, testing::stack(), exact);
+  spoil(compiled.program);
+  exec::Shadow shadow(compiled.program);
+  chip::RunOptions options;
+  options.skip_steady = false;
+  options.shadow = &shadow;
+  chip::Simulator simulator(config);
+  (void)simulator.run(compiled.program, testing::stack(), options);
+}
+}  // namespace
+
+TEST_CASE("a compiled schedule is free of hazards") {
+  REQUIRE_NOTHROW(run_watched([](program::Program&) {}));
+}
+
+TEST_CASE("kernels that do not wait for the one before them are caught as a hazard") {
+  REQUIRE_THROWS_WITH(run_watched([](program::Program& program) {
+                        for (program::Block& block : program.blocks) {
+                          for (program::Kernel& kernel : block.kernels) {
+                            for (auto& stream : kernel.streams) {
+                              std::erase_if(stream, [](const program::Instruction& i) {
+                                return i.op == program::Opcode::kWaitKernel;
+                              });
+                            }
+                          }
+                        }
+                      }),
+                      Catch::Contains("hazard"));
+}
+
+TEST_CASE("a ring with more free stages than it has is caught as a hazard") {
+  REQUIRE_THROWS_WITH(run_watched([](program::Program& program) {
+                        for (program::Block& block : program.blocks) {
+                          for (program::Kernel& kernel : block.kernels) {
+                            for (program::Semaphore& semaphore : kernel.semaphores)
+                              semaphore.initial += semaphore.initial > 0 ? 4 : 0;
+                          }
+                        }
+                      }),
+                      Catch::Contains("hazard"));
+}
