@@ -15,16 +15,7 @@ using timing::Moment;
 namespace {
 
 void add(compute::KernelStats& to, const compute::KernelStats& from, double factor) {
-  for (std::size_t i = 0; i < to.counts.macs.size(); ++i)
-    to.counts.macs[i] += factor * from.counts.macs[i];
-  to.counts.vector_ops += factor * from.counts.vector_ops;
-  to.counts.special_ops += factor * from.counts.special_ops;
-  to.counts.convert_ops += factor * from.counts.convert_ops;
-  to.counts.scratch_bytes += factor * from.counts.scratch_bytes;
-  to.counts.cluster_scratch_bytes += factor * from.counts.cluster_scratch_bytes;
-  to.counts.cache_bytes += factor * from.counts.cache_bytes;
-  to.counts.noc_byte_hops += factor * from.counts.noc_byte_hops;
-  to.counts.link_bytes += factor * from.counts.link_bytes;
+  to.counts.add(from.counts, factor);
   to.memory_read += factor * from.memory_read;
   to.memory_written += factor * from.memory_written;
   to.cache_hits += factor * from.cache_hits;

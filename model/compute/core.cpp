@@ -425,6 +425,7 @@ void Core::multiply(Context& ctx, std::uint32_t context, std::size_t engine, Str
     cache.k = k;
     cache.occupied = cycles(product.occupied).value();
     cache.latency = cycles(product.latency).value();
+    cache.operand_bytes = timing::operand_bytes(instruction.dtype, m, n);
   }
   const std::int64_t repeats = fused(stream);
   // The last of the fused iterations may be short; it is priced as a whole one of the same stream.
@@ -459,6 +460,7 @@ void Core::multiply(Context& ctx, std::uint32_t context, std::size_t engine, Str
   const double macs =
       static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k * repeats);
   ctx.run->stats.counts.mac(instruction.dtype) += macs;
+  ctx.run->stats.counts.scratch_bytes += cache.operand_bytes * static_cast<double>(k * repeats);
   ctx.run->stats.matrix_busy += to_seconds(busy).value();
   stream.now = done;
   ++stream.pc;

@@ -19,6 +19,7 @@ struct InstructionCache {
   std::int64_t m = -1, n = -1, k = -1;
   std::int64_t occupied = 0;  ///< fs
   std::int64_t latency = 0;   ///< fs
+  double operand_bytes = 0;   ///< kMatmul: scratchpad bytes per unit of depth
 };
 
 /// What one kernel moved and when; summed over cores.

@@ -158,20 +158,24 @@ EnergyTable energies_for(std::string_view process, std::string_view memory) {
   return table;
 }
 
+void EventCounts::add(const EventCounts& other, double factor) {
+  for (std::size_t i = 0; i < macs.size(); ++i) macs[i] += factor * other.macs[i];
+  vector_ops += factor * other.vector_ops;
+  special_ops += factor * other.special_ops;
+  convert_ops += factor * other.convert_ops;
+  scratch_bytes += factor * other.scratch_bytes;
+  cluster_scratch_bytes += factor * other.cluster_scratch_bytes;
+  cache_bytes += factor * other.cache_bytes;
+  memory_cache_bytes += factor * other.memory_cache_bytes;
+  noc_bytes += factor * other.noc_bytes;
+  noc_byte_hops += factor * other.noc_byte_hops;
+  memory_bytes += factor * other.memory_bytes;
+  activates += factor * other.activates;
+  link_bytes += factor * other.link_bytes;
+}
+
 EventCounts& EventCounts::operator+=(const EventCounts& other) {
-  for (std::size_t i = 0; i < macs.size(); ++i) macs[i] += other.macs[i];
-  vector_ops += other.vector_ops;
-  special_ops += other.special_ops;
-  convert_ops += other.convert_ops;
-  scratch_bytes += other.scratch_bytes;
-  cluster_scratch_bytes += other.cluster_scratch_bytes;
-  cache_bytes += other.cache_bytes;
-  memory_cache_bytes += other.memory_cache_bytes;
-  noc_bytes += other.noc_bytes;
-  noc_byte_hops += other.noc_byte_hops;
-  memory_bytes += other.memory_bytes;
-  activates += other.activates;
-  link_bytes += other.link_bytes;
+  add(other, 1.0);
   return *this;
 }
 

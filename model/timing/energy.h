@@ -119,6 +119,8 @@ struct EventCounts {
 
   double& mac(Dtype type) { return macs[static_cast<std::size_t>(type)]; }
   EventCounts& operator+=(const EventCounts& other);
+  /// Adds all counts of `other` times a factor; the switching stays.
+  void add(const EventCounts& other, double factor);
 };
 
 /// Bytes fetched per activation when nobody counts them: O'Connor's average of 1.21 pJ/bit against

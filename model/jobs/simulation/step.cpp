@@ -21,17 +21,6 @@ SquareMm die_of(const Machine& machine) {
   return SquareMm(machine.silicon().value() / std::max(1, machine.chip.technology.dies));
 }
 
-timing::EventCounts times(timing::EventCounts counts, double factor) {
-  for (double& macs : counts.macs) macs *= factor;
-  for (double* count : {&counts.vector_ops, &counts.special_ops, &counts.convert_ops,
-                        &counts.scratch_bytes, &counts.cluster_scratch_bytes, &counts.cache_bytes,
-                        &counts.memory_cache_bytes, &counts.noc_bytes, &counts.noc_byte_hops,
-                        &counts.memory_bytes, &counts.activates, &counts.link_bytes}) {
-    *count *= factor;
-  }
-  return counts;
-}
-
 std::string_view role_name(program::Role role) {
   switch (role) {
     case program::Role::kWeight:
@@ -133,6 +122,7 @@ void StepResult::add(const StepResult& other, double factor) {
   cache_hits += other.cache_hits * factor;
   cache_misses += other.cache_misses * factor;
   flops += other.flops * factor;
+  counts.add(other.counts, factor);
   energy_j += other.energy_j * factor;
   power_w = seconds > 0 ? energy_j / seconds : 0;
   clock_ratio = std::min(clock_ratio, other.clock_ratio);
@@ -196,7 +186,7 @@ StepResult StepRunner::analytic(const compiler::Compiled& compiled, double ratio
       kernel.memory_read = estimate.memory_read * repeat;
       kernel.memory_written = estimate.memory_written * repeat;
       kernel.counts = estimate.counts;
-      result.counts += times(estimate.counts, repeat);
+      result.counts.add(estimate.counts, repeat);
       device += kernel.seconds;
       // What the host spends on a collective is in the library's base latency and skew.
       const bool replayed = machine_.stack.graph_capture ||
