@@ -128,6 +128,10 @@ void CachedPath::deliver(Request* request) {
   request->lead = Time(through.value() * (request->pieces - 1) / request->pieces);
   const Time first = std::max(dispatcher_.now(), request->moment.at - request->lead);
   request->lead = request->moment.at - first;
+  if (request->core->takes_early(*request)) {
+    request->core->complete(request);
+    return;
+  }
   dispatcher_.post(first, *this, kComplete, request);
 }
 

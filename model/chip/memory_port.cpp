@@ -84,7 +84,7 @@ void MemoryPort::access(Time arrival, const MemoryWindow& window, MemoryClient& 
 
 Time MemoryPort::transaction(Time arrival, const MemoryWindow& window) {
   const std::int64_t bytes = window.bytes();
-  if (window.rows == 1 || window.row_bytes == window.pitch) {
+  if (window.pitch <= window.row_bytes) {
     return bytes < kScattered ? memory_.access(arrival, window.address, Bytes(bytes), window.write)
                               : memory_.spread(arrival, window.address, Bytes(bytes), window.write);
   }

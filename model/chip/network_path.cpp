@@ -10,6 +10,8 @@ using timing::Moment;
 
 namespace {
 constexpr std::uint32_t kEnter = 1U << 30;
+/// Link cycles of a default chunk: the grain of contention, the same for wide and narrow links.
+constexpr double kChunkCycles = 256;
 constexpr std::uint32_t kComplete = 1U << 31;
 }  // namespace
 
@@ -23,6 +25,7 @@ NetworkPath::NetworkPath(const config::ChipConfig& chip, sim::Dispatcher& dispat
   links_.resize(static_cast<std::size_t>(topology_.link_count()));
   link_bytes_.resize(links_.size(), 0.0);
   shared_.resize(static_cast<std::size_t>(chip.cluster.count));
+  set_chunk(Bytes(0));
   const auto terminals = static_cast<std::size_t>(topology_.terminals());
   for (std::size_t i = 0; i < terminals; ++i) ways_.emplace_back(terminals);
 }
@@ -59,6 +62,11 @@ int NetworkPath::terminal_of(std::uint64_t address, mapping::Space space) const 
   const std::uint64_t start = (unit / ports * 0x9E3779B97F4A7C15ULL) >> 33;
   const auto port = static_cast<int>((unit + start) % ports);
   return shared ? port * chip_.cluster.cores : terminals_.first_memory + port;
+}
+
+void NetworkPath::set_chunk(Bytes chunk) {
+  const auto whole = static_cast<std::int64_t>(kChunkCycles * chip_.noc.link_bytes_per_cycle);
+  chunk_ = chunk.value() > 0 ? chunk.value() : std::max<std::int64_t>(512, whole);
 }
 
 void NetworkPath::set_clock_ratio(double ratio) {
@@ -317,6 +325,10 @@ void NetworkPath::deliver(Request* request, const Moment& tail, std::int64_t byt
   if (--request->open > 0) return;
   request->moment = request->arrived;
   request->arrived = Moment();
+  if (request->core->takes_early(*request)) {
+    request->core->complete(request);
+    return;
+  }
   dispatcher_.post(request->moment.at, *this, kComplete, request);
 }
 

@@ -25,8 +25,8 @@ class NetworkPath : public compute::MemoryPath, private sim::Client, private Mem
   void submit(compute::Request* request) override;
   void reset() override;
   void set_clock_ratio(double ratio);
-  /// Bytes that travel as one, from the next request on.
-  void set_chunk(Bytes chunk) { chunk_ = chunk.value(); }
+  /// Bytes that travel as one, from the next request on; 0 = the default.
+  void set_chunk(Bytes chunk);
   /// Where flows over links and memory go; null = nowhere.
   void set_timeline(timing::Timeline* timeline) { timeline_ = timeline; }
   /// Bytes per link since reset, for traffic maps.
@@ -84,7 +84,7 @@ class NetworkPath : public compute::MemoryPath, private sim::Client, private Mem
   MemoryPort& memory_;
   timing::Topology topology_;
   timing::NocTerminals terminals_;
-  std::int64_t chunk_ = 64 << 10;
+  std::int64_t chunk_ = 0;
   double ratio_ = 1.0;
   timing::Timeline* timeline_ = nullptr;
   std::vector<timing::Server> links_;

@@ -23,9 +23,9 @@ namespace athena::chip {
 struct RunOptions {
   double clock_ratio = 1.0;  ///< core clock relative to full speed
   bool skip_steady = true;   ///< repeat identical layers in arithmetic once steady
-  /// What travels the on-chip network as one. 64 KiB answer within 1 % of 512 B in a hundredth of
-  /// the time where no resource ties with another; see the oracle test.
-  Bytes chunk{64 << 10};
+  /// What travels the on-chip network as one; 0 = what a link carries in 256 cycles. Coarser than
+  /// the packets of the chip, and within a few per cent of 512 B bursts: see the oracle test.
+  Bytes chunk{0};
   bool queued_memory = false;       ///< detailed tier: the queued memory model, request by request
   std::int64_t launch[2] = {0, 0};  ///< launch values
   std::function<Seconds(const program::Transfer&)> transfer;  ///< time between chips

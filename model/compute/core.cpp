@@ -140,7 +140,7 @@ bool Core::open_static(int kernel_index) {
   const Context& previous = contexts_[1 - context];
   for (std::size_t e = 0; e < kEngines; ++e) {
     contexts_[context].streams[e].items =
-        std::make_unique<StaticItems>(*run->kernel, index_, chip_.cores());
+        std::make_unique<StaticItems>(*run->kernel, index_, chip_.cores(), chip_.cluster.cores);
     const bool engine_free =
         previous.run == nullptr || previous.run->index > run->index || previous.streams[e].finished;
     if (engine_free) activate(context, e, later(when, previous.streams[e].now));
@@ -631,8 +631,8 @@ void Core::broadcast(Context& ctx, Stream& stream, std::size_t engine,
   const int members = stream.items->members(instruction.multicast);
   const program::Kernel& kernel = *ctx.run->kernel;
   const std::int64_t group = instruction.multicast == program::Multicast::kRow
-                                 ? index_ / kernel.core_cols
-                                 : index_ % kernel.core_cols;
+                                 ? stream.items->place().row
+                                 : stream.items->place().column;
   const auto place = static_cast<std::uint64_t>(&instruction - kernel.streams[engine].data());
   std::uint64_t key = place * kEngines + engine;
   key = key * 4096 + static_cast<std::uint64_t>(group);

@@ -53,8 +53,14 @@ class Core : public sc_core::sc_module, private sim::Client {
   /// Work queue: runs item `item` of `run` in context `context`, from `when` on.
   void start_item(KernelRun& run, std::int64_t item, std::uint32_t context,
                   const timing::Moment& when);
-  /// A transfer has arrived; called at the time when its first piece is usable.
+  /// A transfer has arrived; called at the time when its first piece is usable, or before it where
+  /// takes_early() allows.
   void complete(Request* request);
+  /// Whether complete() may be called as soon as the arrival is known, before its time: what waits
+  /// for a load is private to this core and carries its own time. Not where bytes really move.
+  [[nodiscard]] bool takes_early(const Request& request) const {
+    return !request.write && meaning_ == nullptr && shadow_ == nullptr;
+  }
   /// A kernel that a stream waits for is done.
   void resume(std::uint32_t tag);
 

@@ -27,6 +27,20 @@ ItemPlace queue_item(const program::Kernel& kernel, std::int64_t index) {
   return place;
 }
 
+CorePlace core_place(const program::Kernel& kernel, int core, int cluster_cores) {
+  std::int64_t down = 1;
+  while (down * down * 4 <= cluster_cores) down *= 2;
+  const std::int64_t across = cluster_cores / down;
+  const bool tiles = down * across == cluster_cores && kernel.core_rows % down == 0 &&
+                     kernel.core_cols % across == 0;
+  if (!tiles) return {core / kernel.core_cols, core % kernel.core_cols};
+  const std::int64_t clusters_across = kernel.core_cols / across;
+  const std::int64_t cluster = core / cluster_cores;
+  const std::int64_t inside = core % cluster_cores;
+  return {cluster / clusters_across * down + inside / across,
+          cluster % clusters_across * across + inside % across};
+}
+
 bool StaticItems::next(ItemPlace& place) {
   return kernel_->flat ? next_flat(place) : next_grid(place);
 }
@@ -46,8 +60,6 @@ bool StaticItems::next_flat(ItemPlace& place) {
 }
 
 bool StaticItems::next_grid(ItemPlace& place) {
-  const std::int64_t row = core_ / kernel_->core_cols;
-  const std::int64_t column = core_ % kernel_->core_cols;
   for (; part_ < kernel_->parts.size(); ++part_, index_ = 0) {
     const auto& dims = kernel_->parts[part_].dims;
     rows_ = dims[0] * dims[3];
@@ -57,8 +69,8 @@ bool StaticItems::next_grid(ItemPlace& place) {
     while (index_ < rounds) {
       const std::int64_t present = index_++;
       ++round_;
-      i_ = present % rounds_down * kernel_->core_rows + row;
-      j_ = present / rounds_down * kernel_->core_cols + column;
+      i_ = present % rounds_down * kernel_->core_rows + place_.row;
+      j_ = present / rounds_down * kernel_->core_cols + place_.column;
       if (i_ >= rows_ || j_ >= columns_) continue;
       place.part = static_cast<int>(part_);
       place.coord[0] = i_ % dims[0];

@@ -69,11 +69,25 @@ struct ItemPlace {
 /// Work queue: the `index`-th item in the kernel's order.
 [[nodiscard]] ItemPlace queue_item(const program::Kernel& kernel, std::int64_t index);
 
+/// Place of a core in its kernel's grid of core_rows x core_cols.
+struct CorePlace {
+  std::int64_t row = 0, column = 0;
+};
+/// Cores of a cluster (a power of two of them) form a block of the grid as square as possible, so
+/// that rows and columns, which share broadcasts, touch few clusters; row by row where blocks do
+/// not tile the grid.
+[[nodiscard]] CorePlace core_place(const program::Kernel& kernel, int core, int cluster_cores);
+
 /// Static binding: walks the items of one core in program order.
 class StaticItems {
  public:
-  StaticItems(const program::Kernel& kernel, int core, int cores)
-      : kernel_(&kernel), core_(core), cores_(cores) {}
+  StaticItems(const program::Kernel& kernel, int core, int cores, int cluster_cores)
+      : kernel_(&kernel),
+        core_(core),
+        cores_(cores),
+        place_(core_place(kernel, core, cluster_cores)) {}
+  /// Place of the core in the grid.
+  [[nodiscard]] const CorePlace& place() const { return place_; }
   /// The next item of this core; false at the end.
   bool next(ItemPlace& place);
   /// Number of the round of the item that next() gave last: equal for the cores that share a
@@ -88,6 +102,7 @@ class StaticItems {
   const program::Kernel* kernel_;
   int core_;
   int cores_;
+  CorePlace place_;
   std::size_t part_ = 0;
   std::int64_t index_ = 0;  ///< round inside the part
   std::int64_t round_ = 0;

@@ -251,7 +251,7 @@ struct Kernel {
   Order order;
   std::int64_t core_rows =
       1;  ///< static binding: cores form core_rows x core_cols; item (i, j) runs on
-  std::int64_t core_cols = 1;  ///< core (i mod core_rows, j mod core_cols)
+  std::int64_t core_cols = 1;  ///< the core at (i mod core_rows, j mod core_cols)
   bool flat = false;           ///< static binding: items are dealt to the cores one by one instead
   std::int64_t scratch_bytes = 0;   ///< of one item
   std::int64_t register_bytes = 0;  ///< of one item

@@ -68,6 +68,7 @@ class StepRunner {
   [[nodiscard]] StepResult analytic(const compiler::Compiled& compiled, double ratio) const;
   [[nodiscard]] StepResult transaction(const compiler::Compiled& compiled, double ratio,
                                        std::int64_t extra_keys, exec::Meaning* meaning);
+  void regulate(StepResult& result, double nominal_seconds) const;
   void settle_power(StepResult& result, double nominal_seconds) const;
   void show_kernel_power(StepResult& result) const;
   [[nodiscard]] timing::Activity activity(const StepResult& step, double nominal_seconds) const;

@@ -39,40 +39,39 @@ Answer measure(const std::vector<std::string>& sets, std::int64_t m, std::int64_
 
 // One elaboration per process: every regime is a case of its own.
 
-TEST_CASE("64 KiB transactions answer as 512 B bursts do where the matrix units bind") {
+TEST_CASE("coarse transactions answer as 512 B bursts do where the matrix units bind") {
   const Answer answer = measure({}, 2048, 2048, 12288);
   CHECK(std::abs(answer.error()) <= 0.02);
 }
 
-TEST_CASE("64 KiB transactions answer as 512 B bursts do where memory binds") {
+TEST_CASE("coarse transactions answer as 512 B bursts do where memory binds") {
   const Answer answer = measure({"memory.stacks=1", "memory.peak=450 GB/s"}, 512, 2048, 12288);
   CHECK(std::abs(answer.error()) <= 0.02);
 }
 
-TEST_CASE("64 KiB transactions answer as 512 B bursts do where the network binds") {
+TEST_CASE("coarse transactions answer as 512 B bursts do where the network binds") {
   const Answer answer = measure({"noc.link_bytes_per_cycle=32"}, 2048, 2048, 12288);
   CHECK(std::abs(answer.error()) <= 0.02);
 }
 
-TEST_CASE("64 KiB transactions answer as 512 B bursts do where several resources nearly tie") {
+TEST_CASE("coarse transactions answer as 512 B bursts do where several resources nearly tie") {
   const Answer answer =
-      measure({"memory.stacks=2", "memory.peak=900 GB/s", "noc.link_bytes_per_cycle=128"}, 1024,
-              2048, 4096);
+      measure({"memory.stacks=2", "memory.peak=900 GB/s", "noc.link_bytes_per_cycle=128"}, 1024, 2048, 12288);
   CHECK(std::abs(answer.error()) <= 0.02);
 }
 
-TEST_CASE("64 KiB transactions answer as 512 B bursts do for decode") {
+TEST_CASE("coarse transactions answer as 512 B bursts do for decode") {
   const Answer answer = measure({}, 8, 12288, 12288);
   CHECK(std::abs(answer.error()) <= 0.02);
 }
 
 TEST_CASE(
-    "64 KiB transactions answer as 512 B bursts do with a small window of outstanding bytes") {
+    "coarse transactions answer as 512 B bursts do with a small window of outstanding bytes") {
   const Answer answer = measure({"core.dma.outstanding=64 KiB"}, 8, 12288, 12288);
   CHECK(std::abs(answer.error()) <= 0.05);
 }
 
-TEST_CASE("64 KiB transactions answer as 512 B bursts do with edges of all sizes") {
+TEST_CASE("coarse transactions answer as 512 B bursts do with edges of all sizes") {
   const Answer answer = measure({}, 2000, 2100, 12288);
   CHECK(std::abs(answer.error()) <= 0.02);
 }
