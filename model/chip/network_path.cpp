@@ -31,7 +31,7 @@ NetworkPath::NetworkPath(const config::ChipConfig& chip, sim::Dispatcher& dispat
 }
 
 void NetworkPath::reset() {
-  for (timing::Server& link : links_) link.reset();
+  std::fill(links_.begin(), links_.end(), Time(0));
   for (timing::Server& port : shared_) port.reset();
   std::fill(link_bytes_.begin(), link_bytes_.end(), 0.0);
 }
@@ -218,9 +218,14 @@ void NetworkPath::fetched(Chunk* chunk, const Moment& ready) {
     if (--chunk->open == 0) finish(chunk);
     return;
   }
-  chunk->heads.resize(std::max<std::size_t>(1, chunk->route->steps.size()));
-  chunk->heads.front() = ready;
-  dispatcher_.post(ready.at, *this, kEnter, chunk);
+  chunk->ready = ready;
+  // Nobody queues for the wires between memory and its router (they carry a share of the data
+  // each): the first event is at the router.
+  if (chunk->route->steps.front().ports > 1) {
+    enter(chunk);
+  } else {
+    dispatcher_.post(ready.at, *this, kEnter, chunk);
+  }
 }
 
 void NetworkPath::start(Request* request, std::int64_t offset, std::int64_t bytes, int group) {
@@ -239,7 +244,8 @@ void NetworkPath::start(Request* request, std::int64_t offset, std::int64_t byte
   const int near = request->core->index();
   if (request->write) {
     chunk->route = &way(near, far);
-    enter(chunk, request->moment);
+    chunk->ready = request->moment;
+    enter(chunk);
     return;
   }
   chunk->route = group < 0 ? &way(far, near) : &tree(far, group);
@@ -247,14 +253,15 @@ void NetworkPath::start(Request* request, std::int64_t offset, std::int64_t byte
   fetch(chunk, request->moment);
 }
 
-void NetworkPath::enter(Chunk* chunk, const Moment& head) {
+void NetworkPath::enter(Chunk* chunk) {
   const Route& route = *chunk->route;
+  const Moment& ready = chunk->ready;
   chunk->heads.resize(route.steps.size());
-  for (std::uint32_t i = 0; i < route.roots; ++i) chunk->heads[i] = head;
+  for (std::uint32_t i = 0; i < route.roots; ++i) chunk->heads[i] = ready.at;
   chunk->open = route.roots;
   // A receiver at the very terminal where the data comes from has no way to go.
   for (const std::int32_t receiver : route.at_source)
-    deliver(chunk->receivers[static_cast<std::size_t>(receiver)], head, chunk->bytes);
+    deliver(chunk->receivers[static_cast<std::size_t>(receiver)], ready, chunk->bytes);
   if (route.roots == 0) finish(chunk);
   for (std::uint32_t i = 0; i < route.roots; ++i) hop(chunk, i);
 }
@@ -265,18 +272,21 @@ void NetworkPath::hop(Chunk* chunk, std::uint32_t index) {
   const auto link = static_cast<std::size_t>(step.link);
   const Time busy = chunk->busy / step.ports;
   const double bytes = static_cast<double>(chunk->bytes);
-  const Moment& tail = links_[link].serve(chunk->heads[index], busy, Bound::kNoc);
+  const Time begin =
+      step.ports > 1 ? chunk->heads[index] : std::max(chunk->heads[index], links_[link]);
+  const Time tail = begin + busy;
+  links_[link] = std::max(links_[link], tail);
   link_bytes_[link] += bytes;
   if (timeline_ != nullptr && topology_.link(step.link).kind == timing::NocLink::Kind::kNetwork)
-    timeline_->flow(timing::Flow::kNetwork, links_[link].start(), tail.at, bytes);
+    timeline_->flow(timing::Flow::kNetwork, begin, tail, bytes);
   chunk->run->stats.counts.noc_byte_hops += bytes;
   if (step.children == 0) {
-    arrive(chunk, tail.after(step.latency, Bound::kNoc), step.receiver);
+    arrive(chunk, chunk->ready.until(tail + step.latency, Bound::kNoc), step.receiver);
     if (--chunk->open == 0) finish(chunk);
     return;
   }
   // The head left before the tail.
-  const Moment head = tail.after(step.latency - busy, Bound::kNoc);
+  const Time head = begin + step.latency;
   chunk->open += step.children - 1;
   const std::size_t waiting = ejections_.size();
   for (std::uint32_t next = step.first_child; next < step.first_child + step.children; ++next) {
@@ -285,7 +295,7 @@ void NetworkPath::hop(Chunk* chunk, std::uint32_t index) {
     if (route.steps[next].children == 0) {
       ejections_.push_back(next);
     } else {
-      dispatcher_.post(head.at, *this, next, chunk);
+      dispatcher_.post(head, *this, next, chunk);
     }
   }
   while (ejections_.size() > waiting) {
@@ -344,8 +354,7 @@ void NetworkPath::wake(std::uint32_t tag, void* item) {
   }
   auto* chunk = static_cast<Chunk*>(item);
   if (tag == kEnter) {
-    const Moment head = chunk->heads.front();
-    enter(chunk, head);
+    enter(chunk);
     return;
   }
   hop(chunk, tag);

@@ -53,9 +53,10 @@ class NetworkPath : public compute::MemoryPath, private sim::Client, private Mem
     compute::KernelRun* run = nullptr;
     std::vector<compute::Request*> receivers;  ///< broadcast, in order of cores; else empty
     const Route* route = nullptr;
-    std::vector<timing::Moment> heads;  ///< by step: when the head gets there
-    timing::Moment from;                ///< when it went to memory
-    Time busy{0};                       ///< of a link
+    timing::Moment ready;     ///< when it set out, and why then
+    std::vector<Time> heads;  ///< by step: when the head gets there
+    timing::Moment from;      ///< when it went to memory
+    Time busy{0};             ///< of a link
     std::int64_t bytes = 0;
     std::uint64_t address = 0;
     std::uint32_t open = 0;  ///< branches under way, and a write until memory has it
@@ -65,7 +66,7 @@ class NetworkPath : public compute::MemoryPath, private sim::Client, private Mem
   void start(compute::Request* request, std::int64_t offset, std::int64_t bytes, int group);
   void fetch(Chunk* chunk, const timing::Moment& from);
   void fetched(Chunk* chunk, const timing::Moment& ready);
-  void enter(Chunk* chunk, const timing::Moment& head);
+  void enter(Chunk* chunk);
   void hop(Chunk* chunk, std::uint32_t step);
   void arrive(Chunk* chunk, const timing::Moment& tail, std::int32_t receiver);
   void deliver(compute::Request* request, const timing::Moment& tail, std::int64_t bytes);
@@ -87,7 +88,7 @@ class NetworkPath : public compute::MemoryPath, private sim::Client, private Mem
   std::int64_t chunk_ = 0;
   double ratio_ = 1.0;
   timing::Timeline* timeline_ = nullptr;
-  std::vector<timing::Server> links_;
+  std::vector<Time> links_;  ///< when each falls free; a chunk's wait for one is network time
   std::vector<timing::Server> shared_;  ///< scratchpad port of each cluster
   std::vector<double> link_bytes_;
   std::vector<std::unique_ptr<Chunk>> pool_;
