@@ -121,7 +121,9 @@ void Sequencer::maybe_skip() {
   const double error =
       std::sqrt(squares / (count - 1) * (1.0 / count + 1.0 / static_cast<double>(rest))) *
       static_cast<double>(rest) / all;
-  if (error > options_.tolerance * mean) return;
+  // Two or three may agree by chance: they must agree better.
+  const double trust = std::min(1.0, 0.2 * count);
+  if (error > trust * options_.tolerance * mean) return;
   const double factor = static_cast<double>(rest) / count;
   skipped_path_ += (repeat_ends_.back().path - repeat_ends_.front().path).scaled(factor);
   const std::size_t first = first_total_[next_.block];

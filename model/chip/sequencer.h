@@ -22,7 +22,7 @@ using TransferTime = std::function<Seconds(const program::Transfer&)>;
 
 struct SequencerOptions {
   bool skip_steady = true;    ///< repeat identical layers in arithmetic once they are steady
-  double tolerance = 2.5e-3;  ///< relative standard error of a block's time, to repeat it
+  double tolerance = 1.5e-3;  ///< relative standard error of a block's time, to repeat it
   std::int64_t launch[2] = {0, 0};
   TransferTime transfer;
   exec::Shadow* shadow = nullptr;        ///< is told when kernels have ended

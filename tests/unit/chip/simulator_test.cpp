@@ -85,7 +85,7 @@ MACHINE_TEST(repeatable,
 
 MACHINE_TEST(repeats_agree, "repeated layers answer as the full run does") {
   const config::ChipConfig config = testing::chip(chip_name);
-  const workload::Graph graph = testing::decode("gpt-1.3b", 4, 256);
+  const workload::Graph graph = testing::prefill("gpt-1.3b", 1, 512, 0, "bf16");
   const compiler::Compiled compiled = compiler::compile(graph, config, testing::stack(), {});
   chip::Simulator simulator(config);
   chip::RunOptions full;
