@@ -245,8 +245,10 @@ AttentionWork attention_work(const AttentionPlan& plan) {
 double partial_sum_cycles(const config::ChipConfig& chip, const AttentionPlan& plan,
                           std::int64_t rows) {
   if (!plan.split_keys || chip.binding != config::Binding::kWorkQueue) return 0.0;
-  constexpr double kGroups = 4.0;  // warps of an item (FlashAttention-2, section 3.3)
-  const double bytes = kGroups * static_cast<double>(rows * plan.shape.v_dim) * 4.0;
+  constexpr double kGroups = 4.0;      // warps of an item (FlashAttention-2, section 3.3)
+  constexpr double kGroupKeys = 32.0;  // of 128 keys at a time, as that generation did
+  const double rounds = ceil_ratio(static_cast<double>(plan.tile_kv), kGroups * kGroupKeys);
+  const double bytes = rounds * kGroups * static_cast<double>(rows * plan.shape.v_dim) * 4.0;
   const double outputs = plan.backward ? 2.0 : 1.0;  // backward: gradients of keys and of values
   return outputs * bytes *
          (1.0 / chip.core.scratch.write_bytes_per_cycle +

@@ -254,7 +254,38 @@ class Fuser {
     emit(after->name, plan, 2);
   }
 
-  void rows(const Op& op) { emit(op.name, row_plan(op), 1); }
+  void rows(const Op& op) {
+    const RowsPlan plan = row_plan(op);
+    const std::size_t index = next_;
+    if (trains_attention(op) && op.kind == OpKind::kSoftmaxBackward) drop_out(op, index);
+    emit(op.name, plan, 1);
+    if (trains_attention(op) && op.kind == OpKind::kSoftmax) drop_out(op, index);
+  }
+
+  /// Softmax of an attention that a framework trains operator by operator.
+  [[nodiscard]] bool trains_attention(const Op& op) const {
+    return stack_.attention == config::AttentionKernel::kUnfused &&
+           op.name.rfind("softmax", 0) == 0 && !op.outputs.empty() && op.outputs[0] != op.inputs[0];
+  }
+
+  /// Dropout of the attention weights, a kernel of its own: the matrix in and out, and a byte of
+  /// mask for each element (kept for the backward pass, or read there).
+  void drop_out(const Op& op, std::size_t index) {
+    const TensorId matrix = op.kind == OpKind::kSoftmax ? op.outputs[0] : op.inputs[0];
+    const workload::RowShape& shape = op.rows();
+    RowsPlan plan;
+    plan.rows = shape.rows;
+    plan.inputs = {operand(matrix, shape.rows)};
+    plan.outputs = {operand(matrix, shape.rows)};
+    const RowOperand mask{matrix, shape.width, 1, 0, 0, kNoTensor};
+    (op.kind == OpKind::kSoftmax ? plan.outputs : plan.inputs).push_back(mask);
+    plan.steps.push_back({VectorFn::kScale, kNoTensor, kNoTensor, shape.width, 1, 1.0});
+    KernelPlan kernel;
+    kernel.name = op.name + ".dropout";
+    kernel.ops = {static_cast<int>(index)};
+    kernel.plan = std::move(plan);
+    kernels_.push_back(std::move(kernel));
+  }
 
   [[nodiscard]] RowOperand operand(TensorId id, std::int64_t rows) const {
     return {id, ceil_div<std::int64_t>(graph_.tensor(id).bytes, std::max<std::int64_t>(1, rows)),

@@ -135,7 +135,7 @@ Communication overlap(const compiler::Compiled& compiled, const Machine& machine
       const double seconds = slot.seconds * static_cast<double>(row.repeat);
       serial += seconds;
       if (slot.collective != nullptr) result.total += seconds;
-      if (!machine.stack.graph_capture) {
+      if (!machine.stack.graph_capture && slot.collective == nullptr) {
         host += machine.stack.host_per_kernel.value() * static_cast<double>(row.repeat);
       }
     }
