@@ -44,6 +44,8 @@ jobs::PointSpec point_of(const cost::RunRequest& request, const std::string& fid
   point.global_batch = request.global_batch;
   point.recompute = request.recompute;
   point.dtype = request.dtype;
+  point.stack = request.stack;
+  point.power_cap_w = request.power_cap_w;
   point.fidelity = fidelity;
   return point;
 }

@@ -32,6 +32,8 @@ struct RunRequest {
   std::int64_t global_batch = 0;
   std::string recompute{};
   std::string dtype{};
+  std::string stack{};
+  double power_cap_w = 0;  ///< of a chip; 0 = the chip's own
 };
 [[nodiscard]] const config::StructSchema& schema_of(const RunRequest*);
 
@@ -65,6 +67,8 @@ struct ClaimsPlan {
   std::vector<std::string> third_cheaper{};
   std::vector<std::string> packages{};
   std::string cowos{};
+  RunRequest capping;                   ///< a service under two power caps; model "" = none
+  std::vector<double> capping_watts{};  ///< the higher cap, the lower one
   std::string teardown{};  ///< chip whose manufacturing cost was estimated by a teardown
 };
 [[nodiscard]] const config::StructSchema& schema_of(const ClaimsPlan*);

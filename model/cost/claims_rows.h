@@ -39,6 +39,7 @@ struct Context {
 [[nodiscard]] ClaimRow training_row(const Context& context);
 [[nodiscard]] ClaimRow dgx_row(const Context& context);
 [[nodiscard]] ClaimRow packages_row(Context& context);
+[[nodiscard]] ClaimRow capping_row(const Context& context);
 [[nodiscard]] ClaimRow teardown_row(Context& context);
 [[nodiscard]] ClaimRow cowos_row(Context& context);
 

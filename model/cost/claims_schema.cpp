@@ -25,6 +25,8 @@ const StructSchema& schema_of(const RunRequest*) {
           .field("global_batch", &R::global_batch, "sequences per step", count)
           .field("recompute", &R::recompute, "none, selective or full")
           .field("dtype", &R::dtype, "number format")
+          .field("stack", &R::stack, "software stack")
+          .field("power_cap_w", &R::power_cap_w, "power cap of a chip in watts", count)
           .build();
   return kSchema;
 }
@@ -53,6 +55,9 @@ const StructSchema& schema_of(const ClaimsPlan*) {
           .field("packages", &P::packages, "multi-die chip and single-die chip",
                  config::items(2, 2))
           .field("cowos", &P::cowos, "chip whose supply the interposer limits")
+          .field("capping", &P::capping, "a service that is run under two power caps")
+          .field("capping_watts", &P::capping_watts, "the higher cap and the lower one",
+                 config::items(0, 2))
           .field("teardown", &P::teardown, "chip whose manufacturing cost a teardown estimated")
           .build();
   return kSchema;

@@ -22,7 +22,7 @@ class GzipWriter {
   explicit GzipWriter(const fs::path& path) : path_(path), part_(path.string() + ".part") {
     std::error_code failure;
     if (path.has_parent_path()) fs::create_directories(path.parent_path(), failure);
-    file_ = gzopen(part_.c_str(), "wb6");
+    file_ = gzopen(part_.c_str(), "wb4");
     if (file_ == nullptr) fail();
   }
   GzipWriter(const GzipWriter&) = delete;

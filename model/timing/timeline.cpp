@@ -5,32 +5,34 @@
 
 namespace athena::timing {
 namespace {
-/// The first width of a bin: 1 ns. Runs shorter than a microsecond keep that resolution.
-constexpr std::int64_t kFirstBin = 1000000;
+/// The first width of a bin: 2^20 fs, about a nanosecond. A power of two, for shifts are what
+/// millions of calls can afford.
+constexpr int kFirstShift = 20;
 }  // namespace
 
 Series::Series(std::size_t bins)
-    : bin_(kFirstBin), amounts_(std::max<std::size_t>(2, bins + bins % 2), 0.0) {}
+    : shift_(kFirstShift), amounts_(std::max<std::size_t>(2, bins + bins % 2), 0.0) {}
 
 void Series::fold() {
   const std::size_t half = amounts_.size() / 2;
   for (std::size_t i = 0; i < half; ++i) amounts_[i] = amounts_[2 * i] + amounts_[2 * i + 1];
   std::fill(amounts_.begin() + static_cast<std::ptrdiff_t>(half), amounts_.end(), 0.0);
-  bin_ = Time(bin_.value() * 2);
+  ++shift_;
 }
 
 void Series::add(Time start, Time end, double amount) {
   if (end < start || start.value() < 0 || amount == 0.0) return;
   const auto bins = static_cast<std::int64_t>(amounts_.size());
-  while (end.value() > bin_.value() * bins || start.value() >= bin_.value() * bins) fold();
-  const std::int64_t width = bin_.value();
-  const auto first = static_cast<std::size_t>(start.value() / width);
-  if (end == start || (end.value() - 1) / width == start.value() / width) {
+  while (std::max(end.value() - 1, start.value()) >> shift_ >= bins) fold();
+  const auto first = static_cast<std::size_t>(start.value() >> shift_);
+  const auto last = std::max(
+      first, static_cast<std::size_t>(std::max<std::int64_t>(0, end.value() - 1) >> shift_));
+  if (first == last) {
     amounts_[first] += amount;
     return;
   }
+  const std::int64_t width = bin().value();
   const double per_time = amount / static_cast<double>((end - start).value());
-  const auto last = static_cast<std::size_t>((end.value() - 1) / width);
   for (std::size_t i = first; i <= last; ++i) {
     const std::int64_t from = std::max(start.value(), static_cast<std::int64_t>(i) * width);
     const std::int64_t to = std::min(end.value(), static_cast<std::int64_t>(i + 1) * width);

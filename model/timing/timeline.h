@@ -21,14 +21,14 @@ class Series {
   /// Spreads `amount` evenly over [start, end); all of it at `start` when they are equal. Nothing
   /// for an end before its start.
   void add(Time start, Time end, double amount);
-  [[nodiscard]] Time bin() const { return bin_; }
+  [[nodiscard]] Time bin() const { return Time(std::int64_t{1} << shift_); }
   /// Amounts of the bins up to the last one that is not zero.
   [[nodiscard]] std::vector<double> amounts() const;
   [[nodiscard]] double total() const;
 
  private:
   void fold();
-  Time bin_;
+  int shift_;  ///< a bin is 2^shift_ femtoseconds wide
   std::vector<double> amounts_;
 };
 

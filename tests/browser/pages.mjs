@@ -56,6 +56,29 @@ async function hover(page, name) {
   check(shown.length > 3, name + ': arrow keys show no tooltip');
 }
 
+const ZOOMED = ['One layer, engine by engine', 'One pass through every block', 'Every design on two measures'];
+
+/// Control and wheel over a chart show less of it, larger.
+async function zoom(page, name) {
+  for (const title of ZOOMED) {
+    const box = page.locator(`.chart[data-title="${title}"]`).first();
+    if (await box.count() === 0) continue;
+    await box.scrollIntoViewIfNeeded();
+    const image = () => box.locator('canvas').first().evaluate(canvas => canvas.toDataURL());
+    const before = await image();
+    const place = await box.boundingBox();
+    await page.mouse.move(place.x + place.width / 2, place.y + place.height / 2);
+    await page.keyboard.down('Control');
+    for (let i = 0; i < 4; ++i) await page.mouse.wheel(0, -240);
+    await page.keyboard.up('Control');
+    await page.waitForTimeout(300);
+    await page.mouse.move(2, 2);
+    await page.waitForTimeout(100);
+    check(before !== await image(), `${name}: ${title} does not zoom`);
+    return;
+  }
+}
+
 async function downloads(page, name) {
   const button = page.locator('button.csv:visible').first();
   const [file] = await Promise.all([page.waitForEvent('download', {timeout: 5000}), button.click()]);
@@ -69,7 +92,7 @@ async function keyboard(page, name) {
   check(first === 'skip', name + ': the first stop of Tab is not the skip link');
 }
 
-/// A picture a quarter as wide and high, as a data address.
+/// A smaller picture, as a data address.
 const reduced = async ([address, scale]) => {
   const image = new Image();
   image.src = address;
@@ -130,7 +153,7 @@ const FAR_BLOCKS = 0.04;
 async function golden(browser, name, picture) {
   const kept = join(import.meta.dirname, 'golden', name + '.png');
   const page = await browser.newPage();
-  const small = await page.evaluate(reduced, [dataAddress(picture), 0.25]);
+  const small = await page.evaluate(reduced, [dataAddress(picture), 0.16]);
   if (process.env.UPDATE_GOLDEN) {
     mkdirSync(dirname(kept), {recursive: true});
     writeFileSync(kept, Buffer.from(small.split(',')[1], 'base64'));
@@ -167,6 +190,7 @@ async function view(browser, path, [scheme, width, height]) {
   check(wide <= 1, `${name}: the page is ${wide} px wider than its window`);
   if (scheme === 'light' && width > 400) {
     if (hasCharts) await hover(page, name);
+    if (hasCharts) await zoom(page, name);
     await downloads(page, name);
     const before = await page.evaluate(() => document.documentElement.dataset.theme);
     await page.click('#theme');

@@ -17,16 +17,23 @@ scripts/report-assets
 [[ -s build/report-assets/echarts.js ]] || skip "no chart library (scripts/report-assets said why)"
 
 rm -rf "$work"
-mkdir -p "$work/cost"
+mkdir -p "$work"
 "$athena" run workloads/models/llama-2-7b.yaml --on athena --vs a100-sxm-80gb --phase generate --batch 8 \
   --input 512 --output 16 --fidelity analytic --out "$work/run" --quiet
 "$athena" run workloads/models/tiny-llama.yaml --on athena --phase prefill --input 32 --out "$work/alone" --quiet
 "$athena" serve workloads/traces/small.csv --model llama-2-7b --on athena --vs a100-sxm-80gb --limit 60 \
   --out "$work/serve" --quiet
 "$athena" sweep memory-wall --budget 12 --optimizer sobol --out "$work/sweep" --quiet
-"$athena" cost athena --vs a100-sxm-80gb --json >"$work/cost/cost.json"
+"$athena" cost athena --vs a100-sxm-80gb --out "$work/cost" --quiet
+# Every command that keeps a folder leaves its page there.
 pages=()
 for kind in run alone serve sweep cost; do
+  pages+=("$work/$kind/report.html")
+done
+# Pages of results that never change: what they look like is compared with the pictures in golden/.
+for folder in "$here"/fixed/*/; do
+  kind=$(basename "$folder")
+  cp -r "$folder" "$work/$kind"
   "$athena" report "$work/$kind" --quiet
   pages+=("$work/$kind/report.html")
 done

@@ -155,6 +155,26 @@ TEST_CASE("the teardown is taken apart into the same parts as ours", "[claims]")
   CHECK((teardown.verdict == Verdict::kHolds) == inside);
 }
 
+TEST_CASE("a cap that saves as measured holds, one that saves nothing does not", "[claims]") {
+  const auto capped = [](double time, double energy) {
+    return [=](const std::vector<RunRequest>& requests) {
+      std::vector<RunOutcome> out = roofline_source(requests);
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        if (requests[i].power_cap_w != 175) continue;
+        out[i].seconds *= time;
+        out[i].energy_j *= energy;
+      }
+      return out;
+    };
+  };
+  const auto like = evaluate(capped(1.067, 0.768));
+  CHECK(row(like, "power-cap").verdict == Verdict::kHolds);
+  CHECK(figure(row(like, "power-cap"), "energy saved") == Approx(23.2));
+  CHECK(figure(row(like, "power-cap"), "time lost") == Approx(6.7));
+  CHECK(row(evaluate(capped(1.0, 1.0)), "power-cap").verdict == Verdict::kNotReproduced);
+  CHECK(row(evaluate(capped(1.25, 0.77)), "power-cap").verdict == Verdict::kNotReproduced);
+}
+
 TEST_CASE("smaller weights are tried where the batch alone does not reach the claim", "[claims]") {
   // A machine four times slower than the roofline: 64 sequences in fp16 take 21 GPU-seconds.
   const RunSource slow = [](const std::vector<RunRequest>& requests) {

@@ -26,9 +26,10 @@ TEST_CASE("a series keeps every amount, however long the run grows", "[timeline]
 
 TEST_CASE("a series puts an amount where its time is", "[timeline]") {
   Series series(8);
-  // Bins of 1 ns: half of the amount in each of two bins, a third one untouched.
-  series.add(Time(500000), Time(1500000), 10.0);
-  series.add(Time(3000000), Time(3000000), 4.0);
+  const std::int64_t bin = series.bin().value();
+  // Half of the amount in each of two bins, a third one untouched.
+  series.add(Time(bin / 2), Time(bin + bin / 2), 10.0);
+  series.add(Time(3 * bin), Time(3 * bin), 4.0);
   const std::vector<double> amounts = series.amounts();
   REQUIRE(amounts.size() == 4);
   CHECK(amounts[0] == Approx(5.0));
@@ -36,8 +37,8 @@ TEST_CASE("a series puts an amount where its time is", "[timeline]") {
   CHECK(amounts[2] == 0.0);
   CHECK(amounts[3] == Approx(4.0));
   // Twice as long as the bins reach: they fold, and the amounts stay side by side.
-  series.add(Time(15000000), Time(16000000), 1.0);
-  CHECK(series.bin() == Time(2000000));
+  series.add(Time(15 * bin), Time(16 * bin), 1.0);
+  CHECK(series.bin() == Time(2 * bin));
   CHECK(series.amounts().at(0) == Approx(10.0));
   CHECK(series.amounts().at(1) == Approx(4.0));
   CHECK(series.amounts().at(7) == Approx(1.0));
