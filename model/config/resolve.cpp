@@ -80,6 +80,18 @@ std::string shown(const fs::path& path) {
   return text;
 }
 
+/// That a file is missing, and which of its neighbours may have been meant.
+std::string missing_file(const std::string& path) {
+  const fs::path folder = fs::path(path).has_parent_path() ? fs::path(path).parent_path() : ".";
+  std::vector<std::string> names;
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(folder, code))
+    names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  return "there is no file '" + path + "'." +
+         did_you_mean(fs::path(path).filename().string(), names);
+}
+
 Node load_chain(const fs::path& path, std::string_view kind, std::vector<fs::path>& chain);
 
 /// The document that `base` of `document` names: a file beside it, or a document of the kind.
@@ -94,8 +106,7 @@ Node load_base(const Node& base, const fs::path& of, std::string_view kind,
     throw InputError(base.where, std::string("base: ") + error.what());
   }
   std::error_code code;
-  if (!fs::exists(path, code))
-    throw InputError(base.where, "base: there is no file '" + path.string() + "'.");
+  if (!fs::exists(path, code)) throw InputError(base.where, "base: " + missing_file(path.string()));
   const auto same = [&](const fs::path& seen) { return fs::equivalent(seen, path, code); };
   if (std::any_of(chain.begin(), chain.end(), same))
     throw InputError(base.where, "base: '" + base.scalar + "' leads back to itself.");
@@ -115,7 +126,9 @@ Node load_chain(const fs::path& path, std::string_view kind, std::vector<fs::pat
   if (base == nullptr) return document;
   Node under = load_base(*base, path, kind, chain);
   under.erase("aliases");
-  under.erase("name");
+  // A variant that gives itself no name is called as its file is.
+  if (Node* name = under.find("name"); name != nullptr && name->is_scalar())
+    name->scalar = path.stem().string();
   document.erase("base");
   return merge(std::move(under), document);
 }
@@ -196,7 +209,7 @@ bool has_document(const std::string& name_or_path, std::string_view kind) {
 fs::path find_document(const std::string& name_or_path, std::string_view kind) {
   fs::path found = locate(name_or_path, kind);
   if (!found.empty()) return found;
-  if (is_path(name_or_path)) throw InputError("there is no file '" + name_or_path + "'.");
+  if (is_path(name_or_path)) throw InputError(missing_file(name_or_path));
   const std::vector<std::string> names = list_documents(kind);
   std::string remedy = did_you_mean(name_or_path, names);
   if (remedy.empty() && !names.empty()) remedy = " There are: " + join(names, ", ") + ".";

@@ -10,7 +10,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kMagic = "ATHENAPROGRAM1\n";
 constexpr std::size_t kHashDigits = 32;
 
 Json to(const Affine& a) {

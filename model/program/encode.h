@@ -7,6 +7,9 @@
 
 namespace athena::program {
 
+/// What every program file begins with; another version of the format begins otherwise.
+inline constexpr std::string_view kMagic = "ATHENAPROGRAM1\n";
+
 /// Magic, format version, content (CBOR). The same program gives the same bytes.
 [[nodiscard]] std::string encode(const Program& program);
 /// Inverse of encode(). `name` is used in errors. Throws InputError for a file that is no program,

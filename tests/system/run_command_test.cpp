@@ -46,3 +46,38 @@ TEST_CASE("what does not fit is a finding that names the sizes") {
   CHECK(outcome.out.empty());
   CHECK(outcome.written.empty());
 }
+
+TEST_CASE("a missing file is refused with its nearest neighbour") {
+  refuses("run {root}/workloads/models/llama-2-7c.yaml --on athena",
+          "Did you mean 'llama-2-7b.yaml'?");
+}
+
+TEST_CASE("a variant of a chip is called as its file and says which key it got wrong") {
+  refuses("run " + kTiny + " --on small.yaml", "Did you mean 'count'?",
+          {{"small.yaml", "base: athena\ncluster: {cout: 4}\n"}});
+  const Outcome outcome = athena::test::athena(
+      "run " + kTiny + " --on small.yaml --json",
+      {{"small.yaml", "base: athena\ncluster: {count: 4}\nnoc: {rows: 2, cols: 2}\n"}});
+  REQUIRE(outcome.exit_code == 0);
+  CHECK(json::parse(outcome.out).at("chip") == "small");
+}
+
+TEST_CASE("a compiled program runs from its file as the model did, and on no other chip") {
+  const std::string make = "compile " + kTiny + " --on athena --phase decode --input 16 -o p.bin";
+  const Outcome compiled =
+      athena::test::athena(make + " >&2 && " ATHENA_BINARY " run p.bin --on athena --json");
+  INFO(compiled.err);
+  REQUIRE(compiled.exit_code == 0);
+  const Outcome model =
+      athena::test::athena("run " + kTiny + " --on athena --phase decode --input 16 --json");
+  REQUIRE(model.exit_code == 0);
+  const json from_file = json::parse(compiled.out);
+  const json from_model = json::parse(model.out);
+  CHECK(from_file.at("provenance").at("program_hash") ==
+        from_model.at("provenance").at("program_hash"));
+  CHECK(from_file.at("cycles") == from_model.at("cycles"));
+  const Outcome other =
+      athena::test::athena(make + " >&2 && " ATHENA_BINARY " run p.bin --on a100-sxm-80gb");
+  CHECK(other.exit_code == 2);
+  CHECK_THAT(other.err, Contains("was compiled for 'athena'"));
+}

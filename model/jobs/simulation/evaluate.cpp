@@ -187,6 +187,9 @@ PointResult PointRunner::run_with(exec::MatrixEngine* matrix, const Workload& wo
     result.chips = replay.ranks;
     result.replay = std::move(replay.json);
     add_phase(result, "trace", std::move(replay.step), 0, 1);
+  } else if (work.program != nullptr) {
+    result.model = work.program->workload;
+    add_phase(result, "program", runner_->run(*work.program), 0, 1);
   } else if (!spec.op.empty()) {
     add_phase(result, spec.op, run_operator(*runner_, work.graph, spec.op_sizes.count("cold") > 0),
               0, 1);

@@ -70,6 +70,7 @@ class PointRunner {
 
 /// The workload of a point as graphs of one rank. Throws InputError.
 struct Workload {
+  std::shared_ptr<const program::Program> program;  ///< a compiled one, from a file; else null
   workload::Trace trace;  ///< of a program, to be replayed; empty otherwise
   workload::Transformer model;
   bool has_model = false;

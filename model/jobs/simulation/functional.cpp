@@ -32,6 +32,11 @@ nlohmann::ordered_json run_functional(StepRunner& runner, const Workload& work,
   }
   if (work.phase.parallel.world() > 1)
     throw InputError("--functional computes on one chip; leave --tp, --pp, --dp and --cp away.");
+  if (work.program != nullptr) {
+    throw InputError(
+        "--functional holds a program against the model it came from: name the model, not the "
+        "program file.");
+  }
   if (work.graph.blocks.empty())
     throw InputError("--functional computes prefill and decode, not training.");
   const std::int64_t vocab = work.has_model ? work.model.vocab : 1;

@@ -207,7 +207,7 @@ StepResult StepRunner::analytic(const compiler::Compiled& compiled, double ratio
   return result;
 }
 
-StepResult StepRunner::transaction(const compiler::Compiled& compiled, double ratio,
+StepResult StepRunner::transaction(const program::Program& program, double ratio,
                                    std::int64_t extra_keys, exec::Meaning* meaning) {
   if (simulator_ == nullptr) simulator_ = std::make_unique<chip::Simulator>(machine_.chip);
   chip::RunOptions options;
@@ -215,7 +215,7 @@ StepResult StepRunner::transaction(const compiler::Compiled& compiled, double ra
   options.launch[0] = extra_keys;
   options.meaning = meaning;
   std::optional<exec::Shadow> shadow;  // numbers are worth nothing unless the schedule is sound
-  if (meaning != nullptr) options.shadow = &shadow.emplace(compiled.program);
+  if (meaning != nullptr) options.shadow = &shadow.emplace(program);
   options.matrix = matrix_;
   options.skip_steady = meaning == nullptr;
   options.queued_memory = fidelity_ == "detailed";
@@ -225,9 +225,9 @@ StepResult StepRunner::transaction(const compiler::Compiled& compiled, double ra
   std::shared_ptr<timing::Timeline> timeline;
   if (record_) timeline = std::make_shared<timing::Timeline>(*record_);
   options.timeline = timeline.get();
-  chip::RunResult run = simulator_->run(compiled.program, machine_.stack, options);
+  chip::RunResult run = simulator_->run(program, machine_.stack, options);
   StepResult result;
-  if (record_) result.memory_map = memory_map(compiled.program);
+  if (record_) result.memory_map = memory_map(program);
   result.timeline = std::move(timeline);
   result.seconds = run.time.value();
   result.path = run.path;
@@ -241,7 +241,7 @@ StepResult StepRunner::transaction(const compiler::Compiled& compiled, double ra
   result.events = run.events;
   result.simulated_repeats = run.simulated_repeats;
   result.skipped_repeats = run.skipped_repeats;
-  result.program_hash = content_hash(program::encode(compiled.program));
+  result.program_hash = content_hash(program::encode(program));
   return result;
 }
 
@@ -308,12 +308,23 @@ StepResult StepRunner::run(const compiler::Compiled& compiled, std::int64_t extr
     settle_power(result, nominal_seconds);
     return result;
   }
-  StepResult result = transaction(compiled, ratio, extra_keys, meaning);
+  StepResult result = transaction(compiled.program, ratio, extra_keys, meaning);
   result.clock_ratio = ratio;
   const double core = share_of_core(result.path, machine_.chip);
   const double at_full_clock = result.seconds * (1.0 - core + core * ratio);
   regulate(result, at_full_clock);
   settle_power(result, at_full_clock);
+  return result;
+}
+
+StepResult StepRunner::run(const program::Program& program) {
+  if (fidelity_ == "analytic") {
+    throw InputError("a program file is executed: it needs --fidelity transaction, not analytic.");
+  }
+  StepResult result = transaction(program, 1.0, 0, nullptr);
+  const double nominal_seconds = result.seconds;
+  regulate(result, nominal_seconds);
+  settle_power(result, nominal_seconds);
   return result;
 }
 

@@ -56,6 +56,8 @@ class StepRunner {
   /// Runs a compiled graph; `extra_keys` is added to every sequence's context (launch value).
   [[nodiscard]] StepResult run(const compiler::Compiled& compiled, std::int64_t extra_keys = 0,
                                exec::Meaning* meaning = nullptr);
+  /// Runs a program as it is. Throws InputError in the analytic tier, which needs its mapping.
+  [[nodiscard]] StepResult run(const program::Program& program);
   [[nodiscard]] StepResult run(const workload::Graph& graph) { return run(compile(graph)); }
   [[nodiscard]] const Machine& machine() const { return machine_; }
   /// From now on every run of the transaction tier keeps a timeline and a map of memory.
@@ -66,7 +68,7 @@ class StepRunner {
 
  private:
   [[nodiscard]] StepResult analytic(const compiler::Compiled& compiled, double ratio) const;
-  [[nodiscard]] StepResult transaction(const compiler::Compiled& compiled, double ratio,
+  [[nodiscard]] StepResult transaction(const program::Program& program, double ratio,
                                        std::int64_t extra_keys, exec::Meaning* meaning);
   void regulate(StepResult& result, double nominal_seconds) const;
   void settle_power(StepResult& result, double nominal_seconds) const;

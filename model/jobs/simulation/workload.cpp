@@ -1,10 +1,12 @@
 #include <algorithm>
+#include <fstream>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "jobs/simulation/evaluate.h"
+#include "program/encode.h"
 #include "workload/graph_json.h"
 #include "workload/import/gemm_list.h"
 #include "workload/transformer_schema.h"
@@ -17,6 +19,13 @@ using workload::Phase;
 bool ends_with(const std::string& text, const std::string& tail) {
   return text.size() >= tail.size() &&
          text.compare(text.size() - tail.size(), tail.size(), tail) == 0;
+}
+
+bool is_program_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string start(program::kMagic.size(), ' ');
+  return file.read(start.data(), static_cast<std::streamsize>(start.size())) &&
+         start == program::kMagic;
 }
 
 std::int64_t size_of(const PointSpec& spec, const std::string& name, std::int64_t fallback = 0) {
@@ -136,7 +145,7 @@ std::string workload_text(const PointSpec& spec) {
   if (spec.model.empty()) {
     throw InputError("say what to run: a model file, a list of products (.csv) or a program.");
   }
-  if (ends_with(spec.model, ".csv") || ends_with(spec.model, ".et"))
+  if (ends_with(spec.model, ".csv") || ends_with(spec.model, ".et") || is_program_file(spec.model))
     return read_file(spec.model) + canonical_text(spec);
   return config::to_yaml(config::dump(workload::load_transformer(spec.model))) +
          canonical_text(spec);
@@ -154,6 +163,13 @@ Workload resolve_workload(const PointSpec& spec, const Machine& machine) {
   }
   if (spec.model.empty())
     throw InputError("say what to run: a model file, a list of products (.csv) or a program.");
+  if (is_program_file(spec.model)) {
+    work.program =
+        std::make_shared<program::Program>(program::decode(read_file(spec.model), spec.model));
+    work.phase_name = "program";
+    work.phase.precision = workload::precision_from_name(spec.dtype.empty() ? "bf16" : spec.dtype);
+    return work;
+  }
   if (ends_with(spec.model, ".csv")) {
     const workload::Precision precision =
         workload::precision_from_name(spec.dtype.empty() ? "bf16" : spec.dtype);
