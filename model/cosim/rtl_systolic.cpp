@@ -20,10 +20,17 @@ using timing::SystolicRtlParams;
 
 /// The parameter sets of CMakeLists.txt in this folder.
 constexpr int kAccRows = 64;
-const SystolicRtlParams kBf16Square{{16, 16, 1}, ArrayFormat::kBf16, 1, kAccRows};
-const SystolicRtlParams kBf16Dot{{8, 8, 4}, ArrayFormat::kBf16, 2, kAccRows};
-const SystolicRtlParams kInt8Square{{16, 16, 1}, ArrayFormat::kInt8, 1, kAccRows};
-const SystolicRtlParams kMx8Dot{{8, 8, 4}, ArrayFormat::kMx8, 1, kAccRows};
+#if ATHENA_HAVE_RTL && VM_COVERAGE
+constexpr timing::ArrayGeometry kSquare{4, 4, 1};
+constexpr timing::ArrayGeometry kDot{4, 4, 4};
+#else
+constexpr timing::ArrayGeometry kSquare{16, 16, 1};
+constexpr timing::ArrayGeometry kDot{8, 8, 4};
+#endif
+const SystolicRtlParams kBf16Square{kSquare, ArrayFormat::kBf16, 1, kAccRows};
+const SystolicRtlParams kBf16Dot{kDot, ArrayFormat::kBf16, 2, kAccRows};
+const SystolicRtlParams kInt8Square{kSquare, ArrayFormat::kInt8, 1, kAccRows};
+const SystolicRtlParams kMx8Dot{kDot, ArrayFormat::kMx8, 1, kAccRows};
 
 #if ATHENA_HAVE_RTL
 template <class Top>

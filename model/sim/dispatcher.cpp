@@ -1,6 +1,7 @@
 #include "sim/dispatcher.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 
@@ -68,6 +69,17 @@ Dispatcher::Entry Dispatcher::pop() {
 }
 
 void Dispatcher::dispatch() {
+  // An exception must not cross SystemC's kernel: it would lose its type, and the kernel its state.
+  try {
+    run_callbacks();
+  } catch (...) {
+    failure_ = std::current_exception();
+    heap_.clear();
+  }
+  arm();
+}
+
+void Dispatcher::run_callbacks() {
   while (!heap_.empty()) {
     const Time next(heap_.front().at);
     // Yield to SystemC when another module waits for an earlier time than our next callback.
@@ -77,7 +89,6 @@ void Dispatcher::dispatch() {
     ++events_;
     entry.client->wake(entry.tag, entry.item);
   }
-  arm();
 }
 
 void Dispatcher::arm() {
@@ -90,6 +101,7 @@ void Dispatcher::arm() {
 void Dispatcher::run_to_idle() {
   arm();
   while (!heap_.empty()) sc_core::sc_start();
+  if (failure_ != nullptr) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 
 void Dispatcher::reset() {

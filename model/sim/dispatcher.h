@@ -6,6 +6,7 @@
 /// times as much. Callbacks of equal time run in the order in which they were posted, so a run is
 /// repeatable to the bit.
 #include <cstdint>
+#include <exception>
 #include <systemc>
 #include <vector>
 
@@ -36,7 +37,8 @@ class Dispatcher : public sc_core::sc_module {
   /// Callbacks made since construction.
   [[nodiscard]] std::uint64_t events() const { return events_; }
 
-  /// Runs until no callback is left. Only the façade calls it, from outside the SystemC kernel.
+  /// Runs until no callback is left; what a callback throws comes out here. Only the façade calls
+  /// it, from outside the SystemC kernel.
   void run_to_idle();
   /// Forgets pending callbacks and starts the next run at time zero. SystemC's own clock goes on.
   void reset();
@@ -55,6 +57,7 @@ class Dispatcher : public sc_core::sc_module {
   void push(const Entry& entry);
   Entry pop();
   void dispatch();
+  void run_callbacks();
   void arm();
 
   std::vector<Entry> heap_;  ///< four children a node: half the levels of a binary heap
@@ -62,6 +65,7 @@ class Dispatcher : public sc_core::sc_module {
   Time origin_{0};  ///< SystemC time at which this run's time zero lies
   std::uint64_t sequence_ = 0;
   std::uint64_t events_ = 0;
+  std::exception_ptr failure_;
   sc_core::sc_event wake_event_;
 };
 

@@ -39,7 +39,8 @@ function(athena_verilate name)
   set(flags --cc --trace --assert -O3 --x-initial unique --x-assign unique -Wall
       -I${CMAKE_SOURCE_DIR}/rtl/common)
   if(ATHENA_RTL_COVERAGE)
-    list(APPEND flags --coverage-line --coverage-toggle)
+    # Elements of an array stay classes of their own: inlined, their counters take gigabytes to compile.
+    list(APPEND flags --coverage-line --coverage-toggle --inline-mult 1)
   endif()
   add_custom_command(
     OUTPUT ${dir}/fast.cpp ${dir}/slow.cpp
@@ -51,7 +52,11 @@ function(athena_verilate name)
             ${CMAKE_SOURCE_DIR}/scripts/cmake/gather_verilated.cmake
     COMMENT "Verilating ${name}" VERBATIM)
   set_source_files_properties(${dir}/slow.cpp PROPERTIES COMPILE_OPTIONS "-O0;-g0")
-  set_source_files_properties(${dir}/fast.cpp PROPERTIES COMPILE_OPTIONS "-O2;-g0")
+  set(level -O2)
+  if(ATHENA_RTL_COVERAGE)
+    set(level -O0)
+  endif()
+  set_source_files_properties(${dir}/fast.cpp PROPERTIES COMPILE_OPTIONS "${level};-g0")
   add_library(${name} STATIC ${dir}/fast.cpp ${dir}/slow.cpp)
   target_include_directories(${name} SYSTEM PUBLIC ${CMAKE_CURRENT_BINARY_DIR})
   target_compile_options(${name} PRIVATE -w)

@@ -113,7 +113,7 @@ TEST_CASE("a planted fault in the DMA engine is reported") {
 }
 TEST_CASE("a planted fault in the router is reported") {
   if (without_rtl()) return;
-  reports("noc_router/interleaved", "misroute", "out_");
+  reports("noc_router/interleaved", "misroute", "");
 }
 TEST_CASE("a planted fault in the memory scheduler is reported") {
   if (without_rtl()) return;
