@@ -13,6 +13,7 @@
 namespace athena::config {
 
 std::vector<std::pair<FabricKind, std::string>> enum_names(const FabricKind*);
+const StructSchema& schema_of(const DeadLink*);
 const StructSchema& schema_of(const FabricConfig*);
 const StructSchema& schema_of(const NetworkConfig*);
 const StructSchema& schema_of(const HostConfig*);
@@ -23,6 +24,15 @@ std::vector<std::pair<FabricKind, std::string>> enum_names(const FabricKind*) {
           {FabricKind::kRing, "ring"},
           {FabricKind::kTorus, "torus"},
           {FabricKind::kCubeMesh, "cube_mesh"}};
+}
+
+const StructSchema& schema_of(const DeadLink*) {
+  static const StructSchema schema =
+      SchemaBuilder<DeadLink>("dead_link", "A broken connection, both directions.")
+          .field("from", &DeadLink::from, "chip, from 0 over the whole system", range(0, 1 << 20))
+          .field("to", &DeadLink::to, "its neighbour; -1: the switches", range(-1, 1 << 20))
+          .build();
+  return schema;
 }
 
 const StructSchema& schema_of(const FabricConfig*) {
@@ -48,6 +58,8 @@ const StructSchema& schema_of(const FabricConfig*) {
                  "switches add and multicast")
           .field("packet", &FabricConfig::packet,
                  "largest payload of one packet; 0 B = not packetised", not_negative())
+          .field("dead_links", &FabricConfig::dead_links,
+                 "broken connections; traffic goes round them, unreachable pairs are refused")
           .build();
   return schema;
 }

@@ -17,6 +17,13 @@ enum class FabricKind {
   kCubeMesh,        ///< two fully connected quads, one link group between corresponding chips
 };
 
+/// A broken connection between two neighbours of a fabric, both directions. Chips count from 0 over
+/// the whole system; in a switched fabric `to` is -1: the chip's way to the switches.
+struct DeadLink {
+  int from = 0;
+  int to = -1;
+};
+
 /// Links between the chips of one scale-up domain.
 struct FabricConfig {
   FabricKind kind = FabricKind::kSwitched;
@@ -33,6 +40,7 @@ struct FabricConfig {
   bool in_switch_reduction = false;  ///< switches add and multicast
   /// Largest payload of one packet; 0 = not packetised.
   Bytes packet{256};
+  std::vector<DeadLink> dead_links;  ///< traffic goes round them
 };
 
 /// The network between nodes (scale-out).

@@ -11,7 +11,7 @@
 namespace athena::serving {
 
 /// Values that are interpolated together; the first decides where more points are needed.
-using TableValues = std::array<double, 4>;
+using TableValues = std::array<double, 8>;
 
 /// One evaluation. `scale` is what an error is measured against: the part of a sum may be allowed
 /// an error of so much of the sum.

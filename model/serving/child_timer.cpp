@@ -62,19 +62,25 @@ class Lines {
 json to_json(const StepMeasurement& m) {
   json operators = json::array();
   for (const OperatorTime& op : m.operators) {
-    operators.push_back({op.name, static_cast<int>(op.kind), op.time.value(), op.energy.value()});
+    operators.push_back({op.name, static_cast<int>(op.kind), op.time.value(), op.energy.value(),
+                         terms_json(op.terms)});
   }
-  return {{"total", m.total.value()}, {"energy", m.energy.value()}, {"operators", operators}};
+  return {{"total", m.total.value()},
+          {"energy", m.energy.value()},
+          {"terms", terms_json(m.terms)},
+          {"operators", operators}};
 }
 
 StepMeasurement measurement_of(const json& row) {
   StepMeasurement m;
   m.total = Seconds(row.at("total").get<double>());
   m.energy = Joules(row.at("energy").get<double>());
+  m.terms = terms_from_json(row.at("terms"));
   for (const json& op : row.at("operators")) {
     m.operators.push_back({op.at(0).get<std::string>(),
                            static_cast<OperatorKind>(op.at(1).get<int>()),
-                           Seconds(op.at(2).get<double>()), Joules(op.at(3).get<double>())});
+                           Seconds(op.at(2).get<double>()), Joules(op.at(3).get<double>()),
+                           terms_from_json(op.at(4))});
   }
   return m;
 }
@@ -131,6 +137,7 @@ class ChildTimer final : public OperatorTimer {
 
   std::string identity() const override { return front_->identity(); }
   Watts idle_power() const override { return front_->idle_power(); }
+  StepCost settle(const StepTerms& terms) const override { return front_->settle(terms); }
   StepMeasurement measure(const StepShape& shape) override {
     if (!lines_) start();
     std::string line;

@@ -8,9 +8,26 @@
 namespace athena::serving {
 namespace {
 
-// Places in TableValues: each table keeps what it stands for, and tables of whole steps also the
-// part of it that is attention.
-constexpr std::size_t kTime = 0, kEnergy = 1, kAttentionTime = 2, kAttentionEnergy = 3;
+// Places in TableValues: the terms of what a table stands for, then a second set: of whole decode
+// steps the part that is attention, of pieces of prompts what a second piece beside it adds.
+constexpr std::size_t kFirst = 0, kSecond = 4;
+
+void put(TableValues& values, std::size_t place, const StepTerms& terms) {
+  values[place] = terms.time.value();
+  values[place + 1] = terms.core.value();
+  values[place + 2] = terms.core_energy.value();
+  values[place + 3] = terms.other_energy.value();
+}
+
+StepTerms get(const TableValues& values, std::size_t place) {
+  return {Seconds(values[place]), Seconds(values[place + 1]), Joules(values[place + 2]),
+          Joules(values[place + 3])};
+}
+
+StepTerms times(StepTerms terms, double factor) {
+  return {terms.time * factor, terms.core * factor, terms.core_energy * factor,
+          terms.other_energy * factor};
+}
 
 /// Grid lines from 1 to `last`, each about 2^`doublings` times the one before: thirds of powers of
 /// two, which lie midway in every staircase whose steps are powers of two (see adaptive_table.cpp).
@@ -69,28 +86,29 @@ std::optional<TablePoint> OperatorTables::measure_tokens(std::int64_t tokens) {
   const auto& m = store_.get(prompts_of(tokens, limits_.max_context));
   if (!m) return std::nullopt;
   // What is neither attention nor head: token-wise operators, collectives, and what lies between.
-  const Seconds time =
-      m->total - m->time_of(OperatorKind::kAttention) - m->time_of(OperatorKind::kSequences);
-  const Joules energy =
-      m->energy - m->energy_of(OperatorKind::kAttention) - m->energy_of(OperatorKind::kSequences);
-  return TablePoint{{time.value(), energy.value(), 0.0, 0.0}, m->total.value()};
+  StepTerms rest = m->all_terms();
+  rest -= m->terms_of(OperatorKind::kAttention);
+  rest -= m->terms_of(OperatorKind::kSequences);
+  TablePoint point{{}, m->all_terms().time.value()};
+  put(point.values, kFirst, rest);
+  return point;
 }
 
 std::optional<TablePoint> OperatorTables::measure_head(std::int64_t sequences) {
   const auto& m = store_.get(single(1, 1, sequences));
   if (!m) return std::nullopt;
-  return TablePoint{{m->time_of(OperatorKind::kSequences).value(),
-                     m->energy_of(OperatorKind::kSequences).value(), 0.0, 0.0},
-                    m->total.value()};
+  TablePoint point{{}, m->all_terms().time.value()};
+  put(point.values, kFirst, m->terms_of(OperatorKind::kSequences));
+  return point;
 }
 
 std::optional<TablePoint> OperatorTables::measure_decode(std::int64_t batch, std::int64_t keys) {
   const auto& m = store_.get(single(1, keys, batch));
   if (!m) return std::nullopt;
-  return TablePoint{
-      {m->total.value(), m->energy.value(), m->time_of(OperatorKind::kAttention).value(),
-       m->energy_of(OperatorKind::kAttention).value()},
-      m->total.value()};
+  TablePoint point{{}, m->all_terms().time.value()};
+  put(point.values, kFirst, m->all_terms());
+  put(point.values, kSecond, m->terms_of(OperatorKind::kAttention));
+  return point;
 }
 
 std::optional<TablePoint> OperatorTables::measure_prompt(std::int64_t q, std::int64_t history) {
@@ -103,9 +121,17 @@ std::optional<TablePoint> OperatorTables::measure_prompt(std::int64_t q, std::in
     return static_cast<double>(before) + static_cast<double>(q + 1) / 2.0;
   };
   const double scale = pairs(history) / pairs(h);
-  return TablePoint{{m->time_of(OperatorKind::kAttention).value() * scale,
-                     m->energy_of(OperatorKind::kAttention).value() * scale, 0.0, 0.0},
-                    m->total.value()};
+  const StepTerms alone = m->terms_of(OperatorKind::kAttention);
+  TablePoint point{{}, m->all_terms().time.value()};
+  put(point.values, kFirst, times(alone, scale));
+  // Pieces of several prompts run as one kernel: it starts once, and they fill the cores together.
+  StepTerms added = alone;
+  if (const auto& both = store_.get(single(q, q + h, 2)); both) {
+    added = both->terms_of(OperatorKind::kAttention);
+    added -= alone;
+  }
+  put(point.values, kSecond, times(added, scale));
+  return point;
 }
 
 /// Padding of a static batch goes on growing past the context; it is billed as the longest.
@@ -114,37 +140,39 @@ double OperatorTables::mean_keys(std::int64_t keys, std::int64_t batch) const {
                   static_cast<double>(limits_.max_context));
 }
 
-StepCost OperatorTables::cost(const StepShape& shape) {
-  std::int64_t decodes = 0, decode_keys = 0, tokens = 0, sequences = 0;
-  double time = 0.0, energy = 0.0;
+/// Attention of all pieces of prompts in a step: what each adds beside others, and once the most
+/// that one pays for being first.
+StepTerms OperatorTables::prompt_attention(const StepShape& shape) {
+  StepTerms sum, start;
   for (const auto& g : shape.groups) {
-    tokens += g.q_len * g.count;
-    sequences += g.count;
-    if (g.q_len == 1) {
-      decodes += g.count;
-      decode_keys += g.kv_len * g.count;
-      continue;
-    }
-    const std::int64_t history = g.kv_len - g.q_len;
-    const auto attention =
-        history == 0 ? fresh_prompt_.at(static_cast<double>(g.q_len), 0.0)
-                     : prompt_.at(static_cast<double>(g.q_len), static_cast<double>(history));
-    time += attention.values[kTime] * static_cast<double>(g.count);
-    energy += attention.values[kEnergy] * static_cast<double>(g.count);
+    if (g.q_len == 1) continue;
+    const auto history = static_cast<double>(g.kv_len - g.q_len);
+    const auto q = static_cast<double>(g.q_len);
+    const auto sample = history == 0.0 ? fresh_prompt_.at(q, 0.0) : prompt_.at(q, history);
+    const StepTerms alone = get(sample.values, kFirst), added = get(sample.values, kSecond);
+    sum += times(added, static_cast<double>(g.count));
+    StepTerms first = alone;
+    first -= added;
+    if (first.time > start.time) start = first;
   }
+  sum += start;
+  return sum;
+}
+
+StepCost OperatorTables::cost(const StepShape& shape) {
+  const std::int64_t decodes = shape.decodes(), sequences = shape.sequences();
+  std::int64_t decode_keys = 0;
+  for (const auto& g : shape.groups) decode_keys += g.q_len == 1 ? g.kv_len * g.count : 0;
+  StepTerms sum = prompt_attention(shape);
   if (decodes > 0) {
-    const double mean = mean_keys(decode_keys, decodes);
-    const auto decode = decode_.at(static_cast<double>(decodes), mean);
-    if (decodes == sequences) {
-      return {Seconds(decode.values[kTime]), Joules(decode.values[kEnergy])};
-    }
-    time += decode.values[kAttentionTime];
-    energy += decode.values[kAttentionEnergy];
+    const auto decode =
+        decode_.at(static_cast<double>(decodes), mean_keys(decode_keys, decodes)).values;
+    if (decodes == sequences) return store_.timer().settle(get(decode, kFirst));
+    sum += get(decode, kSecond);
   }
-  const auto rest = tokens_.at(static_cast<double>(tokens), 0.0);
-  const auto head = head_.at(static_cast<double>(sequences), 0.0);
-  return {Seconds(time + rest.values[kTime] + head.values[kTime]),
-          Joules(energy + rest.values[kEnergy] + head.values[kEnergy])};
+  sum += get(tokens_.at(static_cast<double>(shape.tokens()), 0.0).values, kFirst);
+  sum += get(head_.at(static_cast<double>(sequences), 0.0).values, kFirst);
+  return store_.timer().settle(sum);
 }
 
 StepSegment OperatorTables::segment(const StepShape& shape, std::int64_t max_steps) {
@@ -156,12 +184,19 @@ StepSegment OperatorTables::segment(const StepShape& shape, std::int64_t max_ste
   }
   const double mean = mean_keys(keys, batch);
   const auto sample = decode_.at(static_cast<double>(batch), mean);
+  const OperatorTimer& timer = store_.timer();
   StepSegment segment;
-  segment.first = {Seconds(sample.values[kTime]), Joules(sample.values[kEnergy])};
-  segment.growth = {Seconds(sample.slope[kTime]), Joules(sample.slope[kEnergy])};
   // Step i sees mean + i keys; the form holds up to the cell's far side.
   const auto inside = static_cast<std::int64_t>(std::floor(sample.y_end - mean)) + 1;
   segment.steps = std::clamp<std::int64_t>(inside, 1, max_steps);
+  segment.first = timer.settle(get(sample.values, kFirst));
+  // The far side of the cell, not of the segment, so that how a stretch is cut changes nothing.
+  const double ahead = std::max(1.0, sample.y_end - mean);
+  TableValues far = sample.values;
+  for (std::size_t k = 0; k < far.size(); ++k) far[k] += sample.slope[k] * ahead;
+  const StepCost last = timer.settle(get(far, kFirst));
+  segment.growth = {(last.time - segment.first.time) * (1.0 / ahead),
+                    (last.energy - segment.first.energy) * (1.0 / ahead)};
   return segment;
 }
 

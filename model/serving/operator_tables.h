@@ -2,11 +2,13 @@
 /// Step times from tables of operators measured on the simulator: projections and collectives by
 /// tokens, the head by sequences, attention by query and key lengths, added per step.
 ///
-/// A step is   tokens(N) + head(S) + decode_attention(B, mean keys) + sum of prompt_attention(q, h)
+/// A step is   tokens(N) + head(S) + decode_attention(B, mean keys) + prompt_attention(pieces)
 /// with N new tokens, S sequences, B of them decoding, and prompt pieces of q tokens after h
-/// earlier ones. A pure decode step is taken whole from the table of decode steps, so that only
-/// interpolation and unequal lengths stand between it and the simulator. (The decomposition of
-/// Agrawal et al., "Vidur", 2024, measured instead of learned.)
+/// earlier ones, each priced by what it adds beside another one. A pure decode step is taken whole
+/// from the table of decode steps, so that only interpolation and unequal lengths stand between it
+/// and the simulator. What is added are terms at full clock; the power cap then finds the clock of
+/// the whole step, which no operator has on its own. (The decomposition of Agrawal et al., "Vidur",
+/// 2024, measured instead of learned.)
 #include <cstdint>
 #include <vector>
 
@@ -40,6 +42,7 @@ class OperatorTables final : public StepTime {
   [[nodiscard]] std::optional<TablePoint> measure_head(std::int64_t sequences);
   [[nodiscard]] std::optional<TablePoint> measure_decode(std::int64_t batch, std::int64_t keys);
   [[nodiscard]] std::optional<TablePoint> measure_prompt(std::int64_t q, std::int64_t history);
+  [[nodiscard]] StepTerms prompt_attention(const StepShape& shape);
   [[nodiscard]] double mean_keys(std::int64_t keys, std::int64_t batch) const;
 
   MeasurementStore& store_;

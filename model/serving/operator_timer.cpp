@@ -39,10 +39,44 @@ Seconds StepMeasurement::time_of(OperatorKind kind) const {
   return sum;
 }
 
-Joules StepMeasurement::energy_of(OperatorKind kind) const {
-  Joules sum{0.0};
-  for (const auto& op : operators) sum += op.kind == kind ? op.energy : Joules(0.0);
+StepTerms StepMeasurement::terms_of(OperatorKind kind) const {
+  StepTerms sum;
+  for (const auto& op : operators) {
+    if (op.kind == kind) sum += op.terms.value_or(StepTerms{op.time, {}, {}, op.energy});
+  }
   return sum;
+}
+
+StepTerms StepMeasurement::all_terms() const {
+  return terms.value_or(StepTerms{total, {}, {}, energy});
+}
+
+StepTerms& StepTerms::operator+=(const StepTerms& other) {
+  time += other.time;
+  core += other.core;
+  core_energy += other.core_energy;
+  other_energy += other.other_energy;
+  return *this;
+}
+
+StepTerms& StepTerms::operator-=(const StepTerms& other) {
+  time -= other.time;
+  core -= other.core;
+  core_energy -= other.core_energy;
+  other_energy -= other.other_energy;
+  return *this;
+}
+
+nlohmann::json terms_json(const std::optional<StepTerms>& terms) {
+  if (!terms) return nullptr;
+  return {terms->time.value(), terms->core.value(), terms->core_energy.value(),
+          terms->other_energy.value()};
+}
+
+std::optional<StepTerms> terms_from_json(const nlohmann::json& row) {
+  if (row.is_null()) return std::nullopt;
+  return StepTerms{Seconds(row.at(0).get<double>()), Seconds(row.at(1).get<double>()),
+                   Joules(row.at(2).get<double>()), Joules(row.at(3).get<double>())};
 }
 
 namespace {
@@ -54,10 +88,12 @@ ordered_json to_json(const std::optional<StepMeasurement>& m) {
   if (!m) return nullptr;
   ordered_json operators = ordered_json::array();
   for (const auto& op : m->operators) {
-    operators.push_back({op.name, name(op.kind), op.time.value(), op.energy.value()});
+    operators.push_back(
+        {op.name, name(op.kind), op.time.value(), op.energy.value(), terms_json(op.terms)});
   }
   return {{"total_s", m->total.value()},
           {"energy_j", m->energy.value()},
+          {"terms", terms_json(m->terms)},
           {"operators", std::move(operators)}};
 }
 
@@ -66,11 +102,12 @@ std::optional<StepMeasurement> from_json(const json& row) {
   StepMeasurement m;
   m.total = Seconds(row.at("total_s").get<double>());
   m.energy = Joules(row.at("energy_j").get<double>());
+  m.terms = terms_from_json(row.at("terms"));
   for (const auto& op : row.at("operators")) {
     const auto kind = operator_kind_from_name(op.at(1).get<std::string>());
     if (!kind) throw InputError("unknown operator kind");
     m.operators.push_back({op.at(0).get<std::string>(), *kind, Seconds(op.at(2).get<double>()),
-                           Joules(op.at(3).get<double>())});
+                           Joules(op.at(3).get<double>()), terms_from_json(op.at(4))});
   }
   return m;
 }

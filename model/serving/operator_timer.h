@@ -3,6 +3,7 @@
 /// operator.
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -23,12 +24,25 @@ enum class OperatorKind {
 [[nodiscard]] std::string_view name(OperatorKind kind);
 [[nodiscard]] std::optional<OperatorKind> operator_kind_from_name(std::string_view text);
 
+/// A part of a step at full clock, free of what the power cap makes of the clock: terms of
+/// operators add up, and the clock follows from the sum (OperatorTimer::settle).
+struct StepTerms {
+  Seconds time{0.0};
+  Seconds core{0.0};         ///< of that time, what stretches when the core clock falls
+  Joules core_energy{0.0};   ///< events on the core's rail at reference voltage, per chip
+  Joules other_energy{0.0};  ///< events on other rails, per chip
+
+  StepTerms& operator+=(const StepTerms& other);
+  StepTerms& operator-=(const StepTerms& other);
+};
+
 /// Time of all calls of one operator in a step (every layer together).
 struct OperatorTime {
   std::string name;
   OperatorKind kind = OperatorKind::kTokens;
   Seconds time{0.0};
   Joules energy{0.0};
+  std::optional<StepTerms> terms{};  ///< empty: the clock is never lowered
 };
 
 /// One step as the simulator ran it. The operators need not add to the total: what overlaps or lies
@@ -37,9 +51,15 @@ struct StepMeasurement {
   std::vector<OperatorTime> operators;
   Seconds total{0.0};
   Joules energy{0.0};
+  std::optional<StepTerms> terms{};  ///< of the whole step
   [[nodiscard]] Seconds time_of(OperatorKind kind) const;
-  [[nodiscard]] Joules energy_of(OperatorKind kind) const;
+  [[nodiscard]] StepTerms terms_of(OperatorKind kind) const;
+  [[nodiscard]] StepTerms all_terms() const;
 };
+
+/// Terms as a JSON list, null where there are none.
+[[nodiscard]] nlohmann::json terms_json(const std::optional<StepTerms>& terms);
+[[nodiscard]] std::optional<StepTerms> terms_from_json(const nlohmann::json& row);
 
 /// Runs steps on one replica's hardware.
 class OperatorTimer {
@@ -55,6 +75,10 @@ class OperatorTimer {
   /// Runs one step. Throws Finding where the shape does not fit the hardware.
   [[nodiscard]] virtual StepMeasurement measure(const StepShape& shape) = 0;
   [[nodiscard]] virtual Watts idle_power() const { return Watts(0.0); }
+  /// What a step of these terms costs at the clock that the power cap allows it.
+  [[nodiscard]] virtual StepCost settle(const StepTerms& terms) const {
+    return {terms.time, terms.core_energy + terms.other_energy};
+  }
 };
 
 /// Measurements already made, in memory and, when a folder is given, in a file named by the hash of

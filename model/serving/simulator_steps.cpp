@@ -68,7 +68,7 @@ Hardware resolve_hardware(const HardwareSpec& spec) {
   }
   out.max_context = spec.max_context > 0 ? spec.max_context : out.model.max_context;
   out.identity = fmt::format(
-      "serving step 1\n{}\n{}\ntp {} pp {} ep {} kv {} dtype {} fidelity {} cap {} context {}\n",
+      "serving step 2\n{}\n{}\ntp {} pp {} ep {} kv {} dtype {} fidelity {} cap {} context {}\n",
       out.machine.text, config::to_yaml(config::dump(out.model)), spec.tp, spec.pp, spec.ep,
       name(out.precision.kv), spec.dtype, spec.fidelity, spec.power_cap_w, out.max_context);
   return out;
@@ -120,11 +120,34 @@ namespace {
 class SimulatorTimer final : public OperatorTimer {
  public:
   explicit SimulatorTimer(const Hardware& hardware)
-      : hardware_(hardware), runner_(hardware_.machine, hardware_.fidelity) {}
+      : hardware_(hardware),
+        runner_(hardware_.machine, hardware_.fidelity),
+        table_(timing::energies_for(hardware.machine.chip.technology.process,
+                                    hardware.machine.chip.memory.timing)),
+        energy_(hardware.machine.chip, table_,
+                hardware.machine.silicon() *
+                    (1.0 / std::max(1, hardware.machine.chip.technology.dies))),
+        power_(timing::power_model(hardware.machine.chip, table_, hardware.machine.silicon())) {}
 
   std::string identity() const override { return hardware_.identity; }
   Watts idle_power() const override {
     return hardware_.machine.chip.power.idle * hardware_.chips();
+  }
+
+  /// As StepRunner does for one graph: the events of a step, spread over it, decide the clock.
+  StepCost settle(const StepTerms& terms) const override {
+    const Seconds host = hardware_.machine.stack.host_per_step;
+    const Seconds device = terms.time - host;
+    if (!(device > Seconds(0.0))) return {terms.time, Joules(0.0)};
+    const double core = std::clamp(terms.core / device, 0.0, 1.0);
+    const timing::Activity activity{.core = Watts(terms.core_energy.value() / device.value()),
+                                    .other = Watts(terms.other_energy.value() / device.value()),
+                                    .busy = core,
+                                    .clock_bound = core};
+    const timing::PowerPoint point =
+        timing::governed_point(power_, activity, hardware_.machine.power_cap);
+    const Seconds time = device * point.time_factor;
+    return {time + host, Joules(point.total.value() * time.value() * hardware_.chips())};
   }
 
   StepMeasurement measure(const StepShape& shape) override {
@@ -133,6 +156,8 @@ class SimulatorTimer final : public OperatorTimer {
     StepMeasurement sum;
     double slowest = 0.0;
     double energy = 0.0;  // of one chip of each stage, one micro-batch
+    double full_clock = 0.0;
+    StepTerms terms;
     for (int stage = 0; stage < stages; ++stage) {
       // Stages between the first and the last are alike.
       const bool middle = stage > 0 && stage < stages - 1;
@@ -141,8 +166,20 @@ class SimulatorTimer final : public OperatorTimer {
       const jobs::StepResult step = runner_.run(step_graph(hardware_, batch, stage));
       slowest = std::max(slowest, step.seconds);
       energy += step.energy_j * times;
-      for (const chip::KernelResult& kernel : step.kernels) add(sum, kernel, times);
+      double kernels = 0.0, stage_time = 0.0;
+      for (const chip::KernelResult& kernel : step.kernels) {
+        kernels += kernel.seconds;
+        StepTerms one = terms_of(kernel, step.clock_ratio);
+        stage_time += one.time.value();
+        one = {one.time * times, one.core * times, one.core_energy * times,
+               one.other_energy * times};
+        add(sum, kernel, times, one);
+        terms += one;
+      }
+      full_clock = std::max(full_clock, stage_time + step.seconds - kernels);
     }
+    terms.time = Seconds(full_clock * stages) + hardware_.machine.stack.host_per_step;
+    sum.terms = terms;
     // In steady state every stage holds another micro-batch and the slowest sets the pace; each
     // stage works through all micro-batches while a step lasts.
     sum.total = Seconds(slowest * stages) + hardware_.machine.stack.host_per_step;
@@ -154,20 +191,47 @@ class SimulatorTimer final : public OperatorTimer {
   }
 
  private:
-  static void add(StepMeasurement& sum, const chip::KernelResult& kernel, double times) {
+  /// What a kernel took at the clock of its step, brought to full clock.
+  StepTerms terms_of(const chip::KernelResult& kernel, double ratio) const {
+    double core = 0.0, all = 0.0;
+    for (std::size_t i = 0; i < timing::kBounds; ++i) {
+      const auto bound = static_cast<timing::Bound>(i);
+      const auto part = static_cast<double>(kernel.path.of(bound).value());
+      all += part;
+      if (bound == timing::Bound::kCompute || bound == timing::Bound::kVector ||
+          bound == timing::Bound::kPower) {
+        core += part;
+      }
+    }
+    const double share = all > 0.0 ? core / all : 0.0;
+    // The closed forms count the events of one execution.
+    const double executions = hardware_.fidelity == "analytic" ? kernel.executions : 1.0;
+    const timing::EnergyBreakdown spent = energy_.energy(kernel.counts);
+    const double stretched = kernel.seconds * share * ratio;
+    return {Seconds(kernel.seconds * (1.0 - share) + stretched), Seconds(stretched),
+            spent.core() * executions, spent.other() * executions};
+  }
+
+  static void add(StepMeasurement& sum, const chip::KernelResult& kernel, double times,
+                  const StepTerms& terms) {
     // "attention.combine" merges the parts of a split attention: the same operator.
     const std::string op = kernel.name.substr(0, kernel.name.find('.'));
     auto same = std::find_if(sum.operators.begin(), sum.operators.end(),
                              [&](const OperatorTime& o) { return o.name == op; });
     if (same == sum.operators.end()) {
-      sum.operators.push_back({op, kind_of(kernel.block, op), Seconds(0.0), Joules(0.0)});
+      sum.operators.push_back(
+          {op, kind_of(kernel.block, op), Seconds(0.0), Joules(0.0), StepTerms{}});
       same = sum.operators.end() - 1;
     }
     same->time += Seconds(kernel.seconds * times);
+    *same->terms += terms;
   }
 
   Hardware hardware_;
   jobs::StepRunner runner_;
+  timing::EnergyTable table_;
+  timing::ChipEnergy energy_;
+  timing::PowerModel power_;
 };
 
 }  // namespace

@@ -224,6 +224,16 @@ void FabricGraph::find_routes(int from) {
   }
 }
 
+bool FabricGraph::joined(int from, int to) {
+  if (from == to) return true;
+  if (routes_.empty()) routes_.resize(at(chips_));
+  if (routes_[at(from)].empty()) {
+    routes_[at(from)].resize(at(chips_));
+    find_routes(from);
+  }
+  return !routes_[at(from)][at(to)].empty();
+}
+
 const std::vector<int>& FabricGraph::route(int from, int to) {
   if (routes_.empty()) routes_.resize(at(chips_));
   if (from < 0 || to < 0 || from >= chips_ || to >= chips_)

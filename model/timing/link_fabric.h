@@ -42,6 +42,8 @@ class FabricGraph {
   [[nodiscard]] const std::vector<FabricLink>& links() const { return links_; }
   /// Link indices from chip to chip. Throws InputError when no route exists (a missing link).
   [[nodiscard]] const std::vector<int>& route(int from, int to);
+  /// Whether any route leads from chip to chip.
+  [[nodiscard]] bool joined(int from, int to);
   /// Takes the link between two nodes out, both directions; routes are found anew.
   void remove_link(int a, int b);
 
@@ -53,7 +55,12 @@ class FabricGraph {
   std::vector<std::vector<std::vector<int>>> routes_;  ///< [from][to], from filled on demand
 };
 
-/// The system's chips, switches, NICs and network.
+/// Sentences' material: pairs of chips that no route joins, at most `limit` of them.
+[[nodiscard]] std::vector<std::pair<int, int>> unreachable_pairs(FabricGraph& graph,
+                                                                 std::size_t limit);
+
+/// The system's chips, switches, NICs and network, without its dead links. Throws InputError for a
+/// dead link that does not exist, and when chips are cut off, naming pairs.
 [[nodiscard]] FabricGraph fabric_graph(const config::SystemConfig& system);
 
 /// One collective to run: its messages, when its ranks begin.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "timing/link_fabric.h"
 
 namespace athena::timing {
@@ -62,9 +63,26 @@ void connect_domain(FabricGraph& graph, const SystemConfig& system, int first, i
   }
 }
 
-}  // namespace
+/// Takes the dead links out and says what that cuts off.
+void break_links(FabricGraph& graph, const SystemConfig& system) {
+  if (system.fabric.dead_links.empty()) return;
+  const int domain = system.domain_chips();
+  for (const config::DeadLink& link : system.fabric.dead_links) {
+    // Switches of a domain follow the chips, one per domain.
+    const int to = link.to >= 0 ? link.to : graph.chips() + link.from / std::max(domain, 1);
+    graph.remove_link(link.from, to);
+  }
+  constexpr std::size_t kNamed = 8;
+  const auto cut = unreachable_pairs(graph, kNamed + 1);
+  if (cut.empty()) return;
+  std::vector<std::string> pairs;
+  for (std::size_t i = 0; i < std::min(cut.size(), kNamed); ++i)
+    pairs.push_back(fmt::format("{} and {}", cut[i].first, cut[i].second));
+  throw InputError(fmt::format("system '{}': fabric.dead_links cut off chips {}{}.", system.name,
+                               join(pairs, ", "), cut.size() > kNamed ? ", ..." : ""));
+}
 
-FabricGraph fabric_graph(const SystemConfig& system) {
+FabricGraph whole_graph(const SystemConfig& system) {
   config::require_consistent(system);
   const int domain = system.domain_chips();
   const int chips = std::max(system.chips(), domain);
@@ -76,6 +94,24 @@ FabricGraph fabric_graph(const SystemConfig& system) {
   const double rate = n.nics * n.bandwidth.value() * n.efficiency / system.chips_per_node;
   const int core = graph.add_switch();
   for (int c = 0; c < chips; ++c) graph.connect(c, core, rate, n.latency.value() / 2);
+  return graph;
+}
+
+}  // namespace
+
+std::vector<std::pair<int, int>> unreachable_pairs(FabricGraph& graph, std::size_t limit) {
+  std::vector<std::pair<int, int>> pairs;
+  for (int a = 0; a < graph.chips(); ++a) {
+    for (int b = a + 1; b < graph.chips() && pairs.size() < limit; ++b) {
+      if (!graph.joined(a, b)) pairs.emplace_back(a, b);
+    }
+  }
+  return pairs;
+}
+
+FabricGraph fabric_graph(const SystemConfig& system) {
+  FabricGraph graph = whole_graph(system);
+  break_links(graph, system);
   return graph;
 }
 

@@ -8,7 +8,9 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "cosim/chip_blocks.h"
+#include "jobs/simulation/fabric_runs.h"
 #include "timing/collective.h"
+#include "timing/link_fabric.h"
 #include "timing/noc_deadlock.h"
 
 namespace athena::jobs {
@@ -145,6 +147,10 @@ Machine resolve_machine(const PointSpec& spec) {
   machine.stack = config::load<config::StackConfig>(stack, "stacks", sets_of(spec, "stack", false));
   machine.library = timing::load_collective_library(machine.stack.collectives);
   machine.power_cap = Watts(spec.power_cap_w);
+  machine.all_ranks = spec.all_ranks;
+  if (machine.system && !machine.system->fabric.dead_links.empty()) {
+    (void)timing::fabric_graph(*machine.system);  // says who is cut off
+  }
   check_size(machine, chips, spec.on);
   machine.text = machine.chip_text + config::to_yaml(config::dump(machine.stack)) +
                  config::to_yaml(config::dump(machine.library));
@@ -162,8 +168,11 @@ Seconds transfer_time(const Machine& machine, const std::string& kind, std::int6
   const timing::CollectiveKind what =
       pair ? timing::CollectiveKind::kSendReceive : timing::parse_collective(kind);
   const timing::FabricSpec fabric = timing::fabric_of(*machine.system, pair ? 2 : ranks, stride);
+  const timing::CollectiveTime closed =
+      timing::time_of(what, Bytes(bytes), fabric, machine.library);
   const Seconds busy =
-      to_seconds(timing::time_of(what, Bytes(bytes), fabric, machine.library).total);
+      to_seconds(closed.total) +
+      fabric_surplus(machine, what, Bytes(bytes), pair ? 2 : ranks, stride, closed.algorithm);
   // Host processes that launch the call one by one reach it apart; replayed graphs keep in step.
   return pair || machine.stack.graph_capture ? busy : busy + machine.library.rank_skew;
 }

@@ -21,6 +21,7 @@ struct Machine {
   config::StackConfig stack;
   timing::CollectiveLibrary library;
   Watts power_cap{0};
+  bool all_ranks = false;  ///< all groups of a collective meet on the links
   std::map<std::string, config::Backend> backends;  ///< blocks with RTL: chip's key and --rtl
   std::string chip_text;                            ///< canonical text of the resolved chip
   std::string text;                                 ///< of everything

@@ -46,7 +46,8 @@ StageTimes simulate_stage(StepRunner& runner, const Workload& work, int stage, i
 }
 
 /// Stages between the first and the last do the same work when they hold the same number of layers.
-int representative(const Workload& work, int stage) {
+int representative(const Workload& work, int stage, bool all_ranks) {
+  if (all_ranks) return stage;
   const int stages = work.phase.parallel.pp;
   const int layers = work.phase.layers > 0 ? work.phase.layers : work.model.layers;
   if (stage == 0 || stage == stages - 1 ||
@@ -88,7 +89,7 @@ TrainResult run_training(StepRunner& runner, const Workload& work, const PointSp
   std::vector<int> of_stage(static_cast<std::size_t>(parallel.pp));
   std::vector<int> known(static_cast<std::size_t>(parallel.pp), -1);
   for (int stage = 0; stage < parallel.pp; ++stage) {
-    const int same = representative(work, stage);
+    const int same = representative(work, stage, spec.all_ranks);
     int& index = known[static_cast<std::size_t>(same)];
     if (index < 0) {
       index = static_cast<int>(stages.size());
