@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
 
 #include "timing/matrix_unit.h"
 #include "timing/vector_unit.h"
@@ -198,6 +197,14 @@ Estimate estimate_gemm(const GemmPlan& plan, const config::ChipConfig& chip, con
   e.memory_written = c_once * residency.memory_share(plan.c, chip);
   e.memory = e.memory_read / std::min(rates.memory_tile, rates.memory_stream) +
              e.memory_written / rates.memory_stream;
+  if (queue) {
+    const Waves waves = waves_of(items, rates.cores, resident);
+    const double share = 1.0 - waves.full * resident * rates.cores / items;
+    if (waves.full > 0 && share > 0) {
+      e.tail = {waves.last * item_compute, waves.last * item_load, e.cache * share,
+                e.memory * share};
+    }
+  }
   e.counts.mac(shape.compute()) = m * n * halves * k;
   e.counts.memory_bytes = e.memory_read + e.memory_written;
   e.counts.scratch_bytes = items * steps *
@@ -386,22 +393,27 @@ Estimate estimate_rows(const RowsPlan& plan, const config::ChipConfig& chip, con
 
 }  // namespace
 
-namespace {
-
-/// Time of stages that work on a stream behind each other, buffered by several stages of tiles: the
-/// slowest sets it. What irregular stages lose beyond that is not modelled here; the transaction
-/// tier has it.
-double together(std::initializer_list<double> stages) {
-  return std::max(0.0, std::max(stages));
+/// Stages that work on a stream behind each other, buffered by several stages of tiles: the slowest
+/// sets the time.
+double Estimate::Stages::longest() const {
+  return std::max({0.0, core, port, cache, memory, network});
 }
 
-}  // namespace
+std::array<Estimate::Stages, 2> Estimate::stages(double ratio) const {
+  const double fabric = fabric_follows ? ratio : 1.0;
+  const Stages last{tail.compute / ratio, tail.port / fabric, tail.cache / fabric, tail.memory,
+                    0.0};
+  const Stages all{(compute + vector) / ratio, port / fabric, cache / fabric, memory,
+                   network / fabric};
+  return {Stages{all.core - last.core, all.port - last.port, all.cache - last.cache,
+                 all.memory - last.memory, all.network},
+          last};
+}
 
 double Estimate::seconds(double ratio) const {
-  const double core = (compute + vector) / ratio;
-  const double fabric = fabric_follows ? ratio : 1.0;
-  return launch + fill + link +
-         together({core, port / fabric, cache / fabric, memory, network / fabric});
+  double total = launch + fill + link;
+  for (const Stages& wave : stages(ratio)) total += wave.longest();
+  return total;
 }
 
 double Estimate::score() const {
@@ -416,19 +428,22 @@ timing::PathShares Estimate::shares(double ratio) const {
   timing::PathShares shares;
   shares.add(Bound::kLaunch, femto(launch + fill));
   shares.add(Bound::kLink, femto(link));
-  const double core = (compute + vector) / ratio;
   const double fabric = fabric_follows ? ratio : 1.0;
-  const double longest = together({core, port / fabric, cache / fabric, memory, network / fabric});
-  if (longest == core) {
-    shares.add(Bound::kCompute, femto(compute));
-    shares.add(Bound::kVector, femto(vector));
-    shares.add(Bound::kPower, femto(core - compute - vector));
-  } else if (longest == memory) {
-    shares.add(Bound::kHbm, femto(memory));
-  } else {
-    const double nominal = longest * fabric;
-    shares.add(longest == cache / fabric ? Bound::kL2 : Bound::kNoc, femto(nominal));
-    shares.add(Bound::kPower, femto(longest - nominal));
+  const double vector_share = compute + vector > 0 ? vector / (compute + vector) : 0.0;
+  for (const Stages& wave : stages(ratio)) {
+    const double longest = wave.longest();
+    if (longest <= 0.0) continue;
+    if (longest == wave.core) {
+      const double nominal = longest * ratio;
+      shares.add(Bound::kCompute, femto(nominal * (1.0 - vector_share)));
+      shares.add(Bound::kVector, femto(nominal * vector_share));
+      shares.add(Bound::kPower, femto(longest - nominal));
+    } else if (longest == wave.memory) {
+      shares.add(Bound::kHbm, femto(longest));
+    } else {
+      shares.add(longest == wave.cache ? Bound::kL2 : Bound::kNoc, femto(longest * fabric));
+      shares.add(Bound::kPower, femto(longest * (1.0 - fabric)));
+    }
   }
   return shares;
 }

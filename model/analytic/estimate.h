@@ -25,6 +25,11 @@ struct Estimate {
   double network = 0;
   double link = 0;                             ///< chip-to-chip transfers
   bool fabric_follows = false;                 ///< cache and network slow down with the core clock
+  /// A last wave that leaves cores idle: it follows the full ones, bound by what its items ask for.
+  /// Parts of the sums above.
+  struct Tail {
+    double compute = 0, port = 0, cache = 0, memory = 0;
+  } tail;
   double memory_read = 0, memory_written = 0;  ///< bytes at the memory
   timing::EventCounts counts;
 
@@ -34,6 +39,12 @@ struct Estimate {
   /// behind the longest one, because neighbours in the pipeline do collide. Not a prediction of
   /// time.
   [[nodiscard]] double score() const;
+  /// Busy time of each resource in the full waves and in the tail, at a clock ratio.
+  struct Stages {
+    double core = 0, port = 0, cache = 0, memory = 0, network = 0;
+    [[nodiscard]] double longest() const;
+  };
+  [[nodiscard]] std::array<Stages, 2> stages(double ratio) const;
   /// Which resource sets it, and for how long each part of the time counts; sums to seconds().
   [[nodiscard]] timing::PathShares shares(double ratio = 1.0) const;
 };
