@@ -3,8 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "timing/matrix_unit.h"
-#include "timing/vector_unit.h"
+#include "compute/core_tags.h"
 
 namespace athena::compute {
 
@@ -19,20 +18,16 @@ using timing::Moment;
 
 namespace {
 
-constexpr std::size_t index_of(Var var) {
-  return static_cast<std::size_t>(var);
-}
-constexpr std::uint32_t tag_of(std::uint32_t context, std::size_t engine) {
-  return context * 8 + static_cast<std::uint32_t>(engine);
-}
-
+/// Seconds that a byte holds its place in the window of unanswered requests: the round trip to the
+/// cache, or over the network (mean distance of a grid: a third of its sides) to memory.
 double window_rate(const config::ChipConfig& chip) {
   const double bytes = static_cast<double>(chip.core.dma.outstanding.value());
   if (bytes <= 0) return 0.0;
-  const bool cached = chip.cache.size.value() > 0;
-  const double round_trip = cached ? chip.cache.hit_latency_cycles / chip.fabric_clock().value()
-                                   : chip.memory.latency.value() + 2e-7;
-  return round_trip / bytes;
+  const double fabric = chip.fabric_clock().value();
+  if (chip.cache.size.value() > 0) return chip.cache.hit_latency_cycles / fabric / bytes;
+  const double hops = std::max(1.0, (chip.noc.rows + chip.noc.cols) / 3.0);
+  const double way = hops * (chip.noc.router_cycles + chip.noc.link_cycles) / fabric;
+  return (chip.memory.latency.value() + 2.0 * way) / bytes;
 }
 
 }  // namespace
@@ -223,7 +218,7 @@ void Core::check_finished(std::uint32_t context) {
   open_next();
 }
 
-// --------------------------------------------------------------------------------- streams
+// ------------------------------------------------------------------------------- streams
 
 void Core::wake(std::uint32_t tag, void* item) {
   if (item != nullptr) {
@@ -379,311 +374,6 @@ void Core::end_loop(Stream& stream) {
   stream.env[index_of(frame.var)] = 0;
   --stream.depth;
   ++stream.pc;
-}
-
-std::int64_t Core::fused(const Stream& stream) const {
-  if (stream.depth == 0) return 1;
-  const Frame& frame = stream.frames[static_cast<std::size_t>(stream.depth - 1)];
-  return std::min(frame.fuse, frame.count - frame.at);
-}
-
-exec::Slots Core::take_slots(Context& ctx, Stream& stream, const Instruction& instruction,
-                             bool& released) {
-  exec::Slots slots{};
-  const std::array<const program::Operand*, 4> operands{&instruction.a, &instruction.b,
-                                                        &instruction.c, &instruction.d};
-  released = false;
-  for (std::size_t i = 0; i < operands.size(); ++i) {
-    const int buffer = operands[i]->buffer;
-    if (buffer < 0) continue;
-    auto& cursor = stream.cursor[static_cast<std::size_t>(buffer)];
-    slots[i] = cursor % ctx.run->kernel->buffers[static_cast<std::size_t>(buffer)].stages;
-  }
-  for (const program::Operand* operand : operands) {
-    if (operand->buffer < 0 || !operand->release) continue;
-    ++stream.cursor[static_cast<std::size_t>(operand->buffer)];
-    released = released || operand == &instruction.c;
-  }
-  return slots;
-}
-
-// ------------------------------------------------------------------------------ operations
-
-void Core::multiply(Context& ctx, std::uint32_t context, std::size_t engine, Stream& stream,
-                    const Instruction& instruction) {
-  InstructionCache& cache = (*ctx.run->cache[engine])[stream.pc];
-  const std::int64_t m = instruction.m.at(stream.env);
-  const std::int64_t n = instruction.n.at(stream.env);
-  const std::int64_t k = instruction.k.at(stream.env);
-  if (cache.m != m || cache.n != n || cache.k != k) {
-    const timing::MatmulCycles product =
-        matrix_engine_ != nullptr
-            ? matrix_engine_->cycles(instruction.dtype, m, n, k)
-            : timing::matmul_cycles(chip_.core.matrix, instruction.dtype, m, n, k);
-    cache.m = m;
-    cache.n = n;
-    cache.k = k;
-    cache.occupied = cycles(product.occupied).value();
-    cache.latency = cycles(product.latency).value();
-    cache.operand_bytes = timing::operand_bytes(instruction.dtype, m, n);
-  }
-  const std::int64_t repeats = fused(stream);
-  // The last of the fused iterations may be short; it is priced as a whole one of the same stream.
-  const Time busy(cache.occupied * repeats);
-  Moment done = matrix_.serve(stream.now, busy, Bound::kCompute);
-  if (stream.tail.at.value() > 0) {
-    // The last piece of the operands arrives later than the first: its own product follows it.
-    const Moment after_last = stream.tail.after(
-        Time(busy.value() / std::max<std::int64_t>(1, stream.pieces)), Bound::kCompute);
-    if (after_last.at > done.at) {
-      done = after_last;
-      matrix_.extend(done);
-    }
-    stream.tail = Moment();
-    stream.pieces = 1;
-  }
-  if (timeline_ != nullptr) {
-    timeline_->work(timing::Lane::kMatrix, index_, ctx.run->index, matrix_.start(), done.at, busy);
-  }
-  bool released = false;
-  stream.pending = &instruction;
-  stream.pending_slots = take_slots(ctx, stream, instruction, released);
-  stream.latency = Time(cache.latency);
-  if (released) {
-    done = done.after(stream.latency, Bound::kCompute);
-    stream.latency = Time(0);
-  }
-  if (shadow_ != nullptr) {
-    shadow_->compute(actor(ctx, context, instruction), stream.pending_slots, matrix_.start(),
-                     done.at);
-  }
-  const double macs =
-      static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k * repeats);
-  ctx.run->stats.counts.mac(instruction.dtype) += macs;
-  ctx.run->stats.counts.scratch_bytes += cache.operand_bytes * static_cast<double>(k * repeats);
-  ctx.run->stats.matrix_busy += to_seconds(busy).value();
-  stream.now = done;
-  ++stream.pc;
-  dispatcher_.post(done.at, *this, tag_of(context, engine));
-}
-
-void Core::compute_vector(Context& ctx, std::uint32_t context, std::size_t engine, Stream& stream,
-                          const Instruction& instruction) {
-  InstructionCache& cache = (*ctx.run->cache[engine])[stream.pc];
-  const std::int64_t rows = instruction.m.at(stream.env);
-  const std::int64_t cols = instruction.n.at(stream.env);
-  const std::int64_t extra = instruction.k.at(stream.env);
-  if (cache.m != rows || cache.n != cols || cache.k != extra) {
-    cache.m = rows;
-    cache.n = cols;
-    cache.k = extra;
-    cache.occupied =
-        rows > 0 && cols > 0
-            ? cycles(timing::vector_cycles(chip_.core.vector, instruction.fn, rows, cols, extra))
-                  .value()
-            : 0;
-  }
-  const Time busy(cache.occupied);
-  stream.now = vector_.serve(stream.now, busy, Bound::kVector);
-  if (timeline_ != nullptr) {
-    timeline_->work(timing::Lane::kVector, index_, ctx.run->index, vector_.start(), stream.now.at,
-                    busy);
-  }
-  bool released = false;
-  stream.pending = &instruction;
-  stream.pending_slots = take_slots(ctx, stream, instruction, released);
-  if (shadow_ != nullptr) {
-    shadow_->compute(actor(ctx, context, instruction), stream.pending_slots, vector_.start(),
-                     stream.now.at);
-  }
-  const timing::VectorWork work = timing::work_of(instruction.fn);
-  const double elements =
-      static_cast<double>(rows) * static_cast<double>(cols) * static_cast<double>(extra);
-  timing::EventCounts& counts = ctx.run->stats.counts;
-  counts.vector_ops += elements * work.lane;
-  counts.special_ops += elements * work.special;
-  counts.convert_ops += elements * work.convert;
-  ctx.run->stats.vector_busy += to_seconds(busy).value();
-  ++stream.pc;
-  dispatcher_.post(stream.now.at, *this, tag_of(context, engine));
-}
-
-void Core::finish_operation(Context& ctx, std::uint32_t context, Stream& stream) {
-  if (meaning_ != nullptr) {
-    meaning_->apply({index_, static_cast<int>(context), ctx.run->repeat}, *ctx.run->kernel,
-                    *stream.pending, stream.env, stream.pending_slots);
-  }
-  stream.pending = nullptr;
-}
-
-// -------------------------------------------------------------------------------- transfers
-
-exec::Shadow::Actor Core::actor(const Context& ctx, std::uint32_t context,
-                                const Instruction& instruction) const {
-  return {{index_, static_cast<int>(context), ctx.run->repeat},
-          ctx.run->index,
-          ctx.run->kernel,
-          &instruction};
-}
-
-void Core::watch(const Context& ctx, Request* request) {
-  const program::Window& window = request->instruction->window;
-  const program::Region& region = *request->region;
-  exec::Shadow::Target target{
-      window.region,   ctx.run->repeat % std::max<std::int64_t>(1, region.repeats),
-      request->row,    request->rows,
-      request->column, request->row_bytes};
-  if (window.gather >= 0) {  // rows named by data: any of them
-    target.row = 0;
-    target.rows = region.rows;
-  }
-  request->ticket = shadow_->begin(actor(ctx, request->context, *request->instruction),
-                                   request->slot, target, request->moment.at);
-}
-
-Request* Core::acquire() {
-  if (free_.empty()) {
-    pool_.push_back(std::make_unique<Request>());
-    free_.push_back(pool_.back().get());
-  }
-  Request* request = free_.back();
-  free_.pop_back();
-  return request;
-}
-
-void Core::release(Request* request) {
-  request->receivers.clear();
-  free_.push_back(request);
-}
-
-bool Core::transfer(Context& ctx, std::uint32_t context, std::size_t engine, Stream& stream,
-                    const Instruction& instruction) {
-  if (window_.free().at > dispatcher_.now()) {
-    // The window of unanswered requests is full: go on when an answer has made room.
-    stream.now = stream.now.until(window_.free().at, Bound::kHbm);
-    dispatcher_.post(stream.now.at, *this, tag_of(context, engine));
-    return false;
-  }
-  const program::Window& window = instruction.window;
-  Request* request = acquire();
-  request->run = ctx.run;
-  request->region = &ctx.run->regions[window.region];
-  request->write = instruction.op == Opcode::kStore;
-  request->core = this;
-  request->context = context;
-  request->semaphore = instruction.semaphore;
-  request->instruction = &instruction;
-  request->env = stream.env;
-  request->pieces = fused(stream);
-  request->row = window.row.at(stream.env);
-  request->column = window.col.at(stream.env);
-  request->rows = window.rows.at(stream.env);
-  request->row_bytes = window.bytes.at(stream.env);
-  request->bytes = request->rows * request->row_bytes;
-  request->lead = Time(0);
-  request->broadcast = false;
-  if (request->pieces > 1) {
-    // Fused iterations cover neighbouring windows: take their union.
-    Env last = stream.env;
-    const Frame& frame = stream.frames[static_cast<std::size_t>(stream.depth - 1)];
-    last[index_of(frame.var)] += request->pieces - 1;
-    const std::int64_t end_row = window.row.at(last) + window.rows.at(last);
-    const std::int64_t end_column = window.col.at(last) + window.bytes.at(last);
-    request->bytes =
-        request->bytes * (request->pieces - 1) + window.rows.at(last) * window.bytes.at(last);
-    request->rows = std::max(request->rows, end_row - request->row);
-    request->row_bytes = std::max(request->row_bytes, end_column - request->column);
-  }
-  request->address = request->region->address +
-                     ctx.run->repeat % std::max<std::int64_t>(1, request->region->repeats) *
-                         request->region->repeat_stride +
-                     request->row * request->region->pitch + request->column;
-  bool released = false;
-  request->slot = take_slots(ctx, stream, instruction, released)[0];
-  ++ctx.outstanding;
-  ++stream.pc;
-  if (!request->write)
-    stream.now = stream.now.after(cycles(chip_.core.dma.setup_cycles), Bound::kNoc);
-  request->moment = stream.now;
-  request->sent = stream.now.at;
-  if (shadow_ != nullptr) watch(ctx, request);
-  if (instruction.multicast != program::Multicast::kNone && stream.items != nullptr) {
-    broadcast(ctx, stream, engine, instruction, request);
-    return true;
-  }
-  if (request->bytes <= 0) {
-    complete(request);
-    return true;
-  }
-  const Time held =
-      to_time(Seconds(window_seconds_per_byte_ * static_cast<double>(request->bytes)));
-  window_.serve(stream.now, held, Bound::kHbm);
-  if (request->moment.at > dispatcher_.now()) {
-    dispatcher_.post(request->moment.at, *this, 0, request);
-  } else {
-    memory_.submit(request);
-  }
-  return true;
-}
-
-void Core::broadcast(Context& ctx, Stream& stream, std::size_t engine,
-                     const Instruction& instruction, Request* request) {
-  const int members = stream.items->members(instruction.multicast);
-  const program::Kernel& kernel = *ctx.run->kernel;
-  const std::int64_t group = instruction.multicast == program::Multicast::kRow
-                                 ? stream.items->place().row
-                                 : stream.items->place().column;
-  const auto place = static_cast<std::uint64_t>(&instruction - kernel.streams[engine].data());
-  std::uint64_t key = place * kEngines + engine;
-  key = key * 4096 + static_cast<std::uint64_t>(group);
-  key = key * (1U << 20) + static_cast<std::uint64_t>(stream.items->round());
-  key = key * (1U << 14) + static_cast<std::uint64_t>(stream.env[index_of(Var::kLoop0)]);
-  Rendezvous& meeting = ctx.run->rendezvous[key];
-  meeting.latest = timing::later(meeting.latest, request->moment);
-  meeting.members.emplace_back(this, request);
-  if (++meeting.arrived < members) return;
-  // All receivers have room: one of them, in turn, pays for the request.
-  const auto turn =
-      static_cast<std::size_t>(stream.env[index_of(Var::kLoop0)]) % meeting.members.size();
-  auto* leader = static_cast<Request*>(meeting.members[turn].second);
-  leader->moment = meeting.latest;
-  leader->broadcast = true;
-  for (const auto& [core, pending] : meeting.members)
-    leader->receivers.push_back(static_cast<Request*>(pending));
-  ctx.run->rendezvous.erase(key);
-  const Time held = to_time(Seconds(window_seconds_per_byte_ * static_cast<double>(leader->bytes)));
-  leader->core->window_.serve(leader->moment, held, Bound::kHbm);
-  if (leader->moment.at > dispatcher_.now()) {
-    dispatcher_.post(leader->moment.at, *this, 0, leader);
-  } else {
-    memory_.submit(leader);
-  }
-}
-
-void Core::complete(Request* request) {
-  Context& ctx = contexts_[request->context];
-  Moment first = request->moment;
-  if (request->lead.value() > 0) {
-    first.at -= request->lead;
-    first.path.add(request->lead_bound, Time(-request->lead.value()));
-  }
-  if (shadow_ != nullptr) shadow_->end(request->ticket, request->moment.at);
-  if (meaning_ != nullptr) {
-    meaning_->apply({index_, static_cast<int>(request->context), ctx.run->repeat}, *ctx.run->kernel,
-                    *request->instruction, request->env, {request->slot, 0, 0, 0});
-  }
-  if (timeline_ != nullptr) {
-    timeline_->span(request->write ? timing::Lane::kStore : timing::Lane::kLoad, index_,
-                    ctx.run->index, request->sent, request->moment.at);
-  }
-  --ctx.outstanding;
-  if (request->write) ctx.last = timing::later(ctx.last, request->moment);
-  const bool nested = !ready_.empty();
-  signal(ctx, request->context, request->semaphore, {first, request->moment, request->pieces});
-  const std::uint32_t context = request->context;
-  release(request);
-  if (ctx.outstanding == 0) check_finished(context);
-  if (!nested) drain();
 }
 
 std::string Core::blocked() const {
