@@ -221,7 +221,9 @@ void NetworkPath::fetched(Chunk* chunk, const Moment& ready) {
   chunk->ready = ready;
   // Nobody queues for the wires between memory and its router (they carry a share of the data
   // each): the first event is at the router.
-  if (chunk->route->steps.front().ports > 1) {
+  // A broadcast whose only receiver sits where the data comes from has no step at all.
+  const std::vector<Step>& steps = chunk->route->steps;
+  if (!steps.empty() && steps.front().ports > 1) {
     enter(chunk);
   } else {
     dispatcher_.post(ready.at, *this, kEnter, chunk);
