@@ -36,6 +36,7 @@ struct Options {
   double tolerance = serving::TableLimits{}.tolerance;
   std::size_t checked_steps = 16;
   bool exact = false;
+  bool tables = false;
   std::string out;
 };
 
@@ -61,13 +62,24 @@ serving::RunOptions run_options(const Options& options) {
   return run;
 }
 
+/// Requests up to which every distinct step is simulated unless `--tables` is given: so few cost
+/// seconds in the closed forms, and their percentiles hang on single steps. (Stretching the
+/// arrivals of 500 requests by 0.02 % moves the 90th percentile of TTFT by 4 % with exact steps.)
+constexpr std::int64_t kSimulatedWhole = 600;
+
+bool simulated_whole(const Options& options, const serving::HardwareSpec& spec,
+                     const serving::TraceSummary& traffic) {
+  return !options.tables && spec.fidelity == "analytic" && traffic.requests <= kSimulatedWhole;
+}
+
 SideResult serve_side(const Options& options, const serving::HardwareSpec& spec,
                       const serving::TraceSummary& traffic, double price, const std::string& csv,
                       Session& session) {
   const serving::ServiceConfig config = options.engine.config();
-  ServingSide side(spec, config, options.hardware.store, options.exact, options.tolerance);
+  const bool exact = options.exact || simulated_whole(options, spec, traffic);
+  ServingSide side(spec, config, options.hardware.store, exact, options.tolerance);
   serving::RunOptions run = run_options(options);
-  serving::StepSample sample(options.exact ? 0 : options.checked_steps);
+  serving::StepSample sample(exact ? 0 : options.checked_steps);
   run.on_step = [&](const serving::StepRecord& record) { sample.show(*record.shape); };
   run.on_progress = [&](std::int64_t read) {
     session.progress(static_cast<double>(read) / static_cast<double>(traffic.requests),
@@ -320,7 +332,10 @@ void add_serve_command(CLI::App& app, Session& session) {
   command.add_option("--usd-per-chip-hour", options->usd_per_chip_hour,
                      "price of a chip-hour; default: from the cost model");
   command.add_option("--vs-usd-per-chip-hour", options->vs_usd_per_chip_hour, "the same for --vs");
-  command.add_flag("--exact", options->exact, "simulate every distinct step instead of tables");
+  command.add_flag("--exact", options->exact,
+                   "simulate every distinct step instead of tables (up to 600 requests in the "
+                   "analytic tier this is the default)");
+  command.add_flag("--tables", options->tables, "step times from tables, however few the requests");
   command.add_option("--table-tolerance", options->tolerance,
                      "largest interpolation error inside a table cell, as a fraction");
   command.add_option("--check-steps", options->checked_steps,

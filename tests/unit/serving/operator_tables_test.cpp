@@ -55,6 +55,37 @@ class ToyTimer final : public OperatorTimer {
   Watts idle_power() const override { return Watts(60.0); }
 };
 
+/// The same chip under a power cap: the products draw more than it allows, and how far the clock
+/// falls depends on what else the step does.
+class CappedTimer final : public OperatorTimer {
+ public:
+  std::string identity() const override { return "capped"; }
+  StepCost settle(const StepTerms& terms) const override {
+    const double power = terms.core_energy.value() / terms.time.value();
+    const double slow = std::max(1.0, power / 200.0);
+    return {terms.time - terms.core + terms.core * slow, terms.core_energy + terms.other_energy};
+  }
+  StepMeasurement measure(const StepShape& shape) override {
+    StepMeasurement m = toy_.measure(shape);
+    StepTerms all{m.total, {}, {}, {}};
+    for (OperatorTime& op : m.operators) {
+      const bool product = op.kind == OperatorKind::kTokens;
+      op.terms = StepTerms{op.time, product ? op.time : Seconds(0.0),
+                           Joules((product ? 400.0 : 60.0) * op.time.value()), Joules(0.0)};
+      all.core += op.terms->core;
+      all.core_energy += op.terms->core_energy;
+    }
+    m.terms = all;
+    const StepCost cost = settle(all);
+    m.total = cost.time;
+    m.energy = cost.energy;
+    return m;
+  }
+
+ private:
+  ToyTimer toy_;
+};
+
 TableLimits limits() {
   TableLimits l;
   l.max_batch = 64;
@@ -93,10 +124,30 @@ TEST_CASE("Tables stay near the simulator on steps of every kind") {
   CHECK(check.steps == 2000);
   CHECK(check.mean_error < 0.005);
   CHECK(std::abs(check.bias) < 0.004);
-  CHECK(points < 600);
+  CHECK(points < 750);  // pieces of prompts are measured alone and in pairs
   const auto error = tables.interpolation_error();
   CHECK(error.cells > 10);
   CHECK(error.mean < limits().tolerance);
+}
+
+TEST_CASE("The clock of a step follows from all of it, not from its operators one by one") {
+  CappedTimer timer;
+  MeasurementStore store(timer);
+  OperatorTables tables(store, limits());
+  Rng rng(11);
+  std::vector<StepShape> shapes;
+  for (int i = 0; i < 500; ++i) shapes.push_back(random_shape(rng));
+  double slowest = 0.0, fastest = 1e9;  // of products at N tokens, relative to full clock
+  for (const auto& shape : shapes) {
+    const auto& m = store.get(shape);
+    const double stretch = m->total / m->terms->time;
+    slowest = std::max(slowest, stretch);
+    fastest = std::min(fastest, stretch);
+  }
+  REQUIRE(slowest > 1.2 * fastest);  // the cap matters, and not for all steps alike
+  const TableCheck check = check_tables(tables, store, shapes);
+  CHECK(check.mean_error < 0.005);
+  CHECK(std::abs(check.bias) < 0.004);
 }
 
 TEST_CASE("What a table says does not depend on what it was asked before") {
@@ -181,7 +232,7 @@ TEST_CASE("Serving from tables gives the percentiles of serving from every step"
     const ServiceResult b = serve(second, config, memory, exact);
     CAPTURE(static_cast<int>(batching), points, tables.interpolation_error().mean,
             tables.interpolation_error().max);
-    CHECK(points < 400);
+    CHECK(points < 500);
     CHECK(store.measured() > 10 * points);
     const auto close = [](const Percentiles& x, const Percentiles& y) {
       CHECK(x.p50 == Approx(y.p50).epsilon(0.01));
