@@ -106,7 +106,7 @@ void HbmChannel::submit(const HbmPiece& piece) {
   ++waiting_;
   if (source_count_ != 1) return;
   raise(slot.arrival, now_);
-  if (used_[piece.write ? 1 : 0] + piece.bursts <= size_[piece.write ? 1 : 0]) {
+  if (used_[piece.write ? 1 : 0] + room(piece) <= size_[piece.write ? 1 : 0]) {
     lower(next_, slot.arrival + 1);
   }
 }
@@ -119,8 +119,7 @@ void HbmChannel::accept_source(Tick t) {
       return;
     }
     const std::size_t mode = piece.write ? 1 : 0;
-    // A piece larger than the queue enters an empty one.
-    if (used_[mode] + piece.bursts > size_[mode] && used_[mode] != 0) return;
+    if (used_[mode] + room(piece) > size_[mode] && used_[mode] != 0) return;
     if (!piece.write && (busy_[1] & bit(piece.bank)) != 0 && forwarded(piece)) {
       // The data leave the write queue in the next clock and never touch the bus.
       done_.push_back({t + k_.per_clock, t, piece.arrival, piece.tag, false});

@@ -155,6 +155,12 @@ class HbmChannel {
   void step(Tick t);
   void timers(Tick t);
   void accept_source(Tick t);
+  /// Queue places that must be free for a piece to enter. A long one stands for requests of 64 B
+  /// that would trickle in one by one: it enters when half of it has room, and any piece enters an
+  /// empty queue.
+  [[nodiscard]] static int room(const HbmPiece& piece) {
+    return piece.bursts <= 2 ? piece.bursts : piece.bursts / 2;
+  }
   [[nodiscard]] bool forwarded(const HbmPiece& piece) const;
   void insert(const HbmPiece& piece, Tick t);
   void unlink(Bank& bank, std::uint16_t id);

@@ -64,6 +64,8 @@ HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
   k_.pre_bus = fs(k.pre_bus);
   k_.pre_act = fs(k.pre_act + 1);
   k_.act_gap = std::max(fs(k.rrd_s), (fs(k.faw) + 3) / 4);
+  k_.to_write = fs(k.rtw - k.ccd_s);
+  k_.to_read = fs(k.wtr_s - k.ccd_s);
   k_.switch_both = fs(k.rtw - k.ccd_s) + fs(k.wtr_s - k.ccd_s);
   // The last row access, its precharge, the refresh; then the first row must open again.
   k_.refresh = spec.refresh == HbmRefresh::kAllBank ? fs(k.rd_pre + k.pre_ref + k.rfc)
@@ -101,6 +103,11 @@ void HbmFast::reset() {
   channels_.assign(channels, fresh);
   bank_.assign(channels * static_cast<std::size_t>(banks_), Bank{});
   ring_.assign(channels * 2 * queue_, 0);
+  posted_.resize(channels);
+  for (std::vector<Posted>& posted : posted_) {
+    posted.clear();
+    posted.reserve(static_cast<std::size_t>(drain_) + 1);
+  }
   group_data_ = group_work_ = ahead_ = 0;
   group_refresh_ = fresh.next_refresh;
   group_writes_ = group_reads_ = group_carry_ = 0.0;
@@ -167,7 +174,9 @@ void HbmFast::refresh(Channel& channel, std::size_t index, Tick now) {
       (k_.refresh + (all ? k_.rcd[0] : 0)) * spec_.timing.pseudo_channels;
 }
 
-/// Write drain: when a batch of writes has gathered among reads the bus turns round twice.
+/// Write drain in the order of arrival: when a batch of writes has gathered among reads the bus
+/// turns round twice. For per-bank refresh, whose short stops a drain held together would not
+/// absorb.
 void HbmFast::turn(Channel& channel, std::int32_t count, bool write) {
   if (!write) {
     channel.reads = 1;
@@ -243,8 +252,66 @@ Tick HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std::uint32
   const Tick horizon = whole ? std::max(entry, p.data.end() << slot_shift_) : entry;
   while (horizon >= c.next_refresh) refresh(c, channel, horizon);
 
-  turn(c, count, write);
+  (write ? counts_.writes : counts_.reads) += static_cast<std::uint64_t>(count);
+  if (!whole) {
+    turn(c, count, write);
+  } else if (!write) {
+    c.reads = 1;
+  } else if (c.reads != 0) {
+    return post_write(channel, {bank_index, row, count}, entry);
+  }
+  const Served served = serve(channel, bank_index, row, count, write, entry);
+  ring[at] = served.leaves;
+  c.at[mode] = at + 1 == places ? 0 : at + 1;
+  return served.end;
+}
 
+/// A write among reads waits in the write queue. When that is as full as a drain begins at, the bus
+/// turns round, all of them go, row by row, and it turns back: meanwhile no read and no row for a
+/// read is opened. Its own time is when the queue takes it.
+Tick HbmFast::post_write(std::uint32_t channel, const Posted& write, Tick entry) {
+  Channel& c = channels_[channel];
+  std::vector<Posted>& posted = posted_[channel];
+  posted.push_back(write);
+  c.writes += write.count;
+  if (c.writes >= drain_) drain(channel, entry);
+  return std::max(entry, c.mode_floor) + k_.tick + k_.latency[1];
+}
+
+void HbmFast::drain(std::uint32_t channel, Tick now) {
+  Channel& c = channels_[channel];
+  std::vector<Posted>& posted = posted_[channel];
+  Tick begin = now;
+  for (Pseudo& p : c.pseudo) begin = std::max(begin, p.data.end() << slot_shift_);
+  begin += k_.to_write;
+  for (Pseudo& p : c.pseudo) p.data.block(begin >> slot_shift_, 0);
+  // Row hits go together, as a row-hit-first scheduler takes them.
+  for (std::size_t i = 0; i < posted.size(); ++i) {
+    for (std::size_t j = i + 1, k = i + 1; j < posted.size(); ++j) {
+      if (posted[j].bank == posted[i].bank && posted[j].row == posted[i].row) {
+        std::swap(posted[j], posted[k++]);
+      }
+    }
+  }
+  for (const Posted& w : posted) (void)serve(channel, w.bank, w.row, w.count, true, begin);
+  posted.clear();
+  c.writes = 0;
+  c.reads = 0;
+  Tick end = begin;
+  for (Pseudo& p : c.pseudo) end = std::max(end, p.data.end() << slot_shift_);
+  end += k_.to_read;
+  for (Pseudo& p : c.pseudo) p.data.block(end >> slot_shift_, 0);
+  c.mode_floor = end - k_.to_read;  // rows of reads may be opened again from here on
+  counts_.ticks[static_cast<std::size_t>(HbmLoss::kTurnaround)] +=
+      k_.switch_both * spec_.timing.pseudo_channels;
+}
+
+/// Column accesses of one row that have a place in the queue since `entry`.
+HbmFast::Served HbmFast::serve(std::uint32_t channel, std::uint32_t bank_index, std::uint32_t row,
+                               std::int32_t count, bool write, Tick entry) {
+  Channel& c = channels_[channel];
+  const std::size_t mode = write ? 1 : 0;
+  Pseudo& p = c.pseudo[bank_index >> pseudo_shift_];
   Bank& bank = bank_[channel * static_cast<std::uint32_t>(banks_) + bank_index];
   if (stamp_ != 0) {
     const std::uint32_t sid = (bank_index >> sid_shift_) & static_cast<std::uint32_t>(sid_mask_);
@@ -272,7 +339,7 @@ Tick HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std::uint32
       batch = &bank.batch[way];
       bank.act_ready += count * k_.burst;
     } else {
-      open_row(c, p, bank, row, entry, write);
+      open_row(c, p, bank, row, write ? entry : std::max(entry, c.mode_floor), write);
       opened = true;
     }
   }
@@ -295,14 +362,7 @@ Tick HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std::uint32
   ahead_ = std::max(ahead_, (p.data.end() << slot_shift_) - c.seen);
 
   // The access that opened the row left the queue with its ACT, the others with their column.
-  ring[at] = opened ? (batch->act + column) / 2 : column;
-  c.at[mode] = at + 1 == places ? 0 : at + 1;
-  if (write) {
-    counts_.writes += static_cast<std::uint64_t>(count);
-  } else {
-    counts_.reads += static_cast<std::uint64_t>(count);
-  }
-  return end + k_.latency[mode];
+  return {end + k_.latency[mode], opened ? (batch->act + column) / 2 : column};
 }
 
 Tick HbmFast::access_fine(Tick arrival, std::uint64_t address, std::uint64_t bytes, bool write) {

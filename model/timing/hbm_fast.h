@@ -114,12 +114,14 @@ class HbmFast {
     std::array<std::uint32_t, 2> at{};  // queue rings
     std::int32_t writes = 0;            // accesses since the last drain
     std::int32_t reads = 0;
+    Tick mode_floor = 0;  // earliest ACT for a read: the end of the last write drain
   };
   struct Costs {
     Tick tick = 0, burst = 0, ccd_l = 0, ccd_r = 0, rcd[2] = {0, 0}, rc = 0, latency[2] = {0, 0};
     Tick to_act[2] = {0, 0};  // last column command to next ACT of the bank
     Tick ras_rp = 0, act_bus = 0, pre_bus = 0, act_gap = 0, pre_act = 0;
     Tick refresh = 0, refi = 0, switch_both = 0;
+    Tick to_write = 0, to_read = 0;
     Tick bank_refresh = 0;
   };
 
@@ -140,6 +142,18 @@ class HbmFast {
     return static_cast<Tick>(static_cast<double>(t.value()) * per_period_ + kAlmostOne);
   }
   void turn(Channel& channel, std::int32_t count, bool write);
+  struct Posted {  // a write that waits for the next drain
+    std::uint32_t bank = 0, row = 0;
+    std::int32_t count = 0;
+  };
+  struct Served {
+    Tick end = 0;     // last byte
+    Tick leaves = 0;  // its place in the queue is free again
+  };
+  Served serve(std::uint32_t channel, std::uint32_t bank_index, std::uint32_t row,
+               std::int32_t count, bool write, Tick entry);
+  Tick post_write(std::uint32_t channel, const Posted& write, Tick entry);
+  void drain(std::uint32_t channel, Tick now);
 
   HbmSpec spec_;
   HbmMap map_;
@@ -159,8 +173,9 @@ class HbmFast {
   double ticks_per_byte_ = 0.0;   // one byte on every channel's bus
 
   std::vector<Channel> channels_;
-  std::vector<Bank> bank_;  // channel-major
-  std::vector<Tick> ring_;  // channel-major: reads then writes, finish times
+  std::vector<Bank> bank_;                   // channel-major
+  std::vector<std::vector<Posted>> posted_;  // by channel
+  std::vector<Tick> ring_;                   // channel-major: reads then writes, finish times
 
   // All channels in lockstep.
   Tick group_data_ = 0;  // end of lockstep work on an otherwise idle channel

@@ -54,6 +54,10 @@ class HbmQueued {
   [[nodiscard]] HbmCounters counters(Time now) const;  ///< all channels
   [[nodiscard]] HbmCounters counters(int channel, Time now) const;
   [[nodiscard]] HbmEnergy energy(Time now) const;
+  /// Counts of one channel over time, in its ticks.
+  [[nodiscard]] const HbmSeries& series(int channel) const {
+    return channels_[static_cast<std::size_t>(channel)].series();
+  }
   /// Records the commands of one channel from now on; nullptr stops.
   void record(int channel, std::vector<HbmIssued>* log);
   void reset();
