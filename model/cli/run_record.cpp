@@ -79,7 +79,9 @@ void RecordFlags::add_to(CLI::App& command) {
   command.add_option(
       "--trace-level", level,
       "engines (kernels and every engine of some cores) | kernels (default engines)");
-  command.add_option("--trace-cores", cores, "cores whose engines are traced (default 4)");
+  command.add_option(
+      "--trace-cores", cores,
+      "cores whose engines are traced (default 1; each adds about a tenth to a run)");
 }
 
 void RecordFlags::check(const std::string& out) const {

@@ -13,7 +13,7 @@ struct RecordFlags {
   bool trace = false;
   std::string window;             ///< "FROM:TO"; "" = all
   std::string level = "engines";  ///< engines | kernels
-  int cores = 4;                  ///< whose engines are traced
+  int cores = 1;                  ///< whose engines are traced
 
   void add_to(CLI::App& command);
   /// Throws InputError for flags that contradict each other or cannot be read.

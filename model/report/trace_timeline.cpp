@@ -38,11 +38,17 @@ void add_timeline(const Timeline& timeline, const std::string& chip, int cores, 
                       to_seconds(kernel.end - kernel.start),
                       {{"block", kernel.block}, {"repeat", kernel.repeat}}});
   }
+  std::map<std::pair<std::int32_t, timing::Lane>, std::string> tracks;
+  if (engines) events.reserve(events.size() + timeline.spans().size());
   for (const Timeline::Span& span : timeline.spans()) {
     if (!engines) break;
     const auto kernel = by_number.find(span.kernel);
-    events.push_back({fmt::format("{} core {}/{}", chip, span.core,
-                                  timing::kLaneNames[static_cast<std::size_t>(span.lane)]),
+    std::string& track = tracks[{span.core, span.lane}];
+    if (track.empty()) {
+      track = fmt::format("{} core {}/{}", chip, span.core,
+                          timing::kLaneNames[static_cast<std::size_t>(span.lane)]);
+    }
+    events.push_back({track,
                       kernel != by_number.end() ? kernel->second->name : "kernel",
                       at(span.start, offset),
                       to_seconds(span.end - span.start),
