@@ -23,8 +23,8 @@ struct Estimate {
   double cache = 0;    ///< cache slices
   double memory = 0;
   double network = 0;
-  double link = 0;                             ///< chip-to-chip transfers
-  bool fabric_follows = false;                 ///< cache and network slow down with the core clock
+  double link = 0;              ///< chip-to-chip transfers
+  bool fabric_follows = false;  ///< cache and network slow down with the core clock
   /// A last wave that leaves cores idle: it follows the full ones, bound by what its items ask for.
   /// Parts of the sums above.
   struct Tail {

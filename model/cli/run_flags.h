@@ -15,7 +15,7 @@ struct RunFlags {
   std::string vs_stack;
   std::vector<std::string> sets;  ///< `path=value`, `vs:path=value`
   std::vector<std::string> rtl;   ///< `block=backend`
-  std::string point_text;  ///< `--point`: replaces every other flag of our side
+  std::string point_text;         ///< `--point`: replaces every other flag of our side
   std::string power_cap;          ///< "500W"
 
   void add_to(CLI::App& command, bool compare);

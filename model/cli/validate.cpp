@@ -46,7 +46,8 @@ void run(const Options& options, Session& session) {
     throw InputError("athena validate needs one of " + join(flags, ", ") + ".");
   }
   const ValidateOutcome outcome = chosen->mode.run({chosen->file, options.fidelity}, session);
-  nlohmann::ordered_json json = validate::to_json(outcome.table, std::max<std::size_t>(options.worst, 20));
+  nlohmann::ordered_json json =
+      validate::to_json(outcome.table, std::max<std::size_t>(options.worst, 20));
   if (outcome.extra.is_object()) json.update(outcome.extra);
   session.print(validate::to_text(outcome.table, options.worst));
   session.print_json(json);

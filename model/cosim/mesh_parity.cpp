@@ -25,7 +25,7 @@ timing::NocSpec spec_of(const MeshTraffic& t, int vc_depth, bool hold_packet) {
   spec.cols = t.width;
   spec.flit_bytes = 1;
   spec.router_cycles = 3;  // rtl/noc_router: four cycles a hop, one of them the wire
-  spec.link_cycles = 2;  // the wire of the mesh has a register of its own
+  spec.link_cycles = 2;    // the wire of the mesh has a register of its own
   spec.virtual_channels = timing::kRouterVcs;
   spec.buffer_flits = vc_depth;
   spec.switching = hold_packet ? config::SwitchPolicy::kPacket : config::SwitchPolicy::kFlit;

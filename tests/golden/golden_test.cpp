@@ -12,8 +12,8 @@
 namespace {
 
 nlohmann::json run(const std::string& arguments) {
-  const std::string command = "cd " ATHENA_SOURCE_DIR " && " ATHENA_BINARY " run " + arguments +
-                              " --json 2>/dev/null";
+  const std::string command =
+      "cd " ATHENA_SOURCE_DIR " && " ATHENA_BINARY " run " + arguments + " --json 2>/dev/null";
   std::FILE* pipe = popen(command.c_str(), "r");
   REQUIRE(pipe != nullptr);
   std::string text;

@@ -77,7 +77,8 @@ TEST_CASE("the outputs that the README shows are those of its commands, figures 
     std::string command = one.command;
     CAPTURE(command);
     command.replace(0, std::string("build/release/athena").size(), ATHENA_BINARY);
-    REQUIRE(std::system(("cd '" + here.string() + "' && ( " + command + " ) >log 2>&1").c_str()) == 0);
+    REQUIRE(std::system(("cd '" + here.string() + "' && ( " + command + " ) >log 2>&1").c_str()) ==
+            0);
     std::vector<std::string> printed;
     std::ifstream log(here / "log");
     for (std::string line; std::getline(log, line);) printed.push_back(masked(line));
