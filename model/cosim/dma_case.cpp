@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <array>
 #include <deque>
 #include <map>
 #include <vector>
@@ -122,6 +123,11 @@ class DmaStimulus final : public Stimulus {
     d.counts[0] = static_cast<std::uint32_t>(1 + rng_.below(rng_.chance(0.05) ? 300 : 40));
     d.counts[1] = static_cast<std::uint32_t>(1 + rng_.below(4));
     d.counts[2] = static_cast<std::uint32_t>(1 + rng_.below(3));
+    if (rng_.chance(0.03)) {  // many rows or planes of one beat
+      const auto many = static_cast<std::uint32_t>(1 + rng_.below(600));
+      d.counts = rng_.chance(0.5) ? std::array<std::uint32_t, 3>{1, many, 1}
+                                  : std::array<std::uint32_t, 3>{1, 1, many};
+    }
     d.semaphore = static_cast<std::uint32_t>(rng_.below(16));
     return d;
   }

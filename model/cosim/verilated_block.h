@@ -62,6 +62,9 @@ class VerilatedBlock : public RtlBlock {
     settle();
     top_->rst_ni = 1;
     settle();
+#if VM_COVERAGE
+    context_->coveragep()->zero();  // what random power-up values toggled is no coverage
+#endif
   }
 
   void cycle(const std::uint32_t* in, std::uint32_t* out) override {
