@@ -116,7 +116,9 @@ Bits slice(const Bits& bits, std::size_t first, std::size_t last) {
 /// an XOR with higher address bits, so that power-of-two strides spread out. Bank group and
 /// pseudo-channel share one fold of row, bank (with SID) and the upper column bits; the channel
 /// takes another, shifted so that the two are independent; the bank takes four row bits. Each field
-/// depends on higher ones only, so the map stays a bijection.
+/// depends on higher ones only, so the map stays a bijection. A SID is the top bit of the bank: it
+/// takes part in the bank's hash, and moves the row's place in the fold. The reference runs do not
+/// publish their fold; these offsets are the ones under which its hashed rows come out best.
 void add_hash(Layout& layout) {
   const auto field = [&](HbmField f) -> Bits& { return layout.bits[index(f)]; };
   const Bits columns = slice(field(HbmField::kColumn), 1, kMaxBits);
@@ -129,8 +131,9 @@ void add_hash(Layout& layout) {
   Bits& pseudo = field(HbmField::kPseudoChannel);
   if (const std::size_t width = group.size() + pseudo.size(); width > 0) {
     Bits sum(width, 0);
-    fold(sum, row, 0);
-    fold(sum, bank, 0);
+    fold(sum, row, sid.empty() ? 0 : 2);
+    fold(sum, field(HbmField::kBank), 0);
+    fold(sum, sid, 1);
     fold(sum, columns, 1);
     for (std::size_t i = 0; i < group.size(); ++i) group[i] ^= sum[i];
     for (std::size_t i = 0; i < pseudo.size(); ++i) pseudo[i] ^= sum[group.size() + i];
@@ -142,9 +145,16 @@ void add_hash(Layout& layout) {
   fold(sum, bank, 1);
   fold(sum, row, 5);
   for (std::size_t i = 0; i < channel.size(); ++i) channel[i] ^= sum[i];
-  if (Bits& target = field(HbmField::kBank); !target.empty()) {
-    fold(target, slice(row, 2, 6), 0);
-  }
+  // The SID counts as the top bit of the bank, and takes part in its hash.
+  Bits& low = field(HbmField::kBank);
+  Bits target = low;
+  Bits& high = field(HbmField::kStackId);
+  target.insert(target.end(), high.begin(), high.end());
+  if (target.empty()) return;
+  const std::size_t first = high.empty() ? 2 : 1;
+  fold(target, slice(row, first, first + 4), 0);
+  std::copy(target.begin(), target.begin() + static_cast<std::ptrdiff_t>(low.size()), low.begin());
+  std::copy(target.begin() + static_cast<std::ptrdiff_t>(low.size()), target.end(), high.begin());
 }
 
 }  // namespace
