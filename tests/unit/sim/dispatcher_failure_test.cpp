@@ -7,7 +7,7 @@ namespace {
 using namespace athena;
 
 /// Counts its calls; the second one fails.
-class Failing : public sim::Client {
+class Failing final : public sim::Client {
  public:
   explicit Failing(sim::Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
   void wake(std::uint32_t tag, void*) override {

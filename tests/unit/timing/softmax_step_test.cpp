@@ -54,10 +54,12 @@ TEST_CASE("the stepped softmax takes exactly the cycles of its closed form") {
   }
 }
 
-TEST_CASE("rows that follow each other overlap: a beat more costs at most one cycle") {
+TEST_CASE(
+    "rows that follow each other overlap: each costs its beats and a few cycles at its border") {
   const std::vector<std::int64_t> one{32};
   const std::int64_t alone = softmax_cycles(one).value();
   const std::vector<std::int64_t> many(50, 32);
-  CHECK(softmax_cycles(many).value() <= alone + 49 * 32 + 49);
+  constexpr std::int64_t kBorder = 4;  // the row's maximum and sum change hands
+  CHECK(softmax_cycles(many).value() <= alone + 49 * (32 + kBorder));
   CHECK(softmax_cycles(many).value() >= 50 * 32);
 }
