@@ -56,8 +56,9 @@ NAMES
   analytic      closed forms over the compiler's own mapping; thousands of points a second
   transaction   the default: SystemC, tile instructions, DMA bursts, packets; HBM and network
                 as timed resources with state
-  detailed      queued HBM per burst, network per flit; of memory and network alone
-                (athena validate --hbm, --noc)
+  detailed      the memory controllers request by request (queues, banks, command buses); the
+                on-chip network as in transaction. athena validate --hbm and --noc check both
+                alone, the network by the flit
   --rtl BLOCK=rtl or lockstep puts the Verilated RTL of a block in its model's place.
   athena validate says how far each is from measured figures.
 )"},

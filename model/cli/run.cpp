@@ -95,6 +95,11 @@ std::string screen(const Json& run) {
       fmt::format(", {}, {} on {} chip{} with stack '{}'\n\n", run.at("phase").get<std::string>(),
                   run.at("fidelity").get<std::string>(), run.at("chips").get<int>(),
                   run.at("chips").get<int>() == 1 ? "" : "s", run.at("stack").get<std::string>());
+  if (run.at("fidelity") == "detailed") {
+    text +=
+        "detailed: memory controllers request by request; the on-chip network as in the "
+        "transaction tier\n\n";
+  }
   Table table({"chip", "phase", "time", "rate", "of peak", "power", "HBM", "L2", "scratch"});
   phase_rows(table, run.at("chip"), run);
   if (run.contains("vs")) phase_rows(table, run.at("vs").at("chip"), run.at("vs"));
@@ -128,7 +133,7 @@ std::string screen(const Json& run) {
   if (run.contains("rtl")) text += "\n" + rtl_text(run.at("rtl"));
   const Json& provenance = run.at("provenance");
   text += fmt::format(
-      "\n{} cycles at {}, {} events, {} layers simulated and {} repeated; {:.2f} s of CPU, {} of "
+      "\n{} cycles at {}, {} events, {} blocks simulated and {} repeated; {:.2f} s of CPU, {} of "
       "memory\n",
       run.at("cycles").get<std::int64_t>(), si(run.at("clock_hz").get<double>(), "Hz"),
       provenance.at("events").get<std::uint64_t>(),
