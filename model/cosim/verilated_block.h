@@ -51,19 +51,11 @@ class VerilatedBlock : public RtlBlock {
     top_->rst_ni = 1;
     top_->clk_i = 0;
     settle();
-    top_->rst_ni = 0;  // asynchronous reset needs its falling edge
-    for (int i = 0; i < 2; ++i) {
-      top_->clk_i = 0;
-      settle();
-      top_->clk_i = 1;
-      settle();
-    }
-    top_->clk_i = 0;
-    settle();
-    top_->rst_ni = 1;
-    settle();
+    pulse_reset();
 #if VM_COVERAGE
-    context_->coveragep()->zero();  // what random power-up values toggled is no coverage
+    // What random power-up values toggled is no coverage; the reset itself is.
+    context_->coveragep()->zero();
+    pulse_reset();
 #endif
   }
 
@@ -126,6 +118,19 @@ class VerilatedBlock : public RtlBlock {
                           " has another width in the RTL");
     }
     list.push_back({&pin, signal.word, sizeof(Pin)});
+  }
+  void pulse_reset() {
+    top_->rst_ni = 0;  // asynchronous reset needs its falling edge
+    for (int i = 0; i < 2; ++i) {
+      top_->clk_i = 0;
+      settle();
+      top_->clk_i = 1;
+      settle();
+    }
+    top_->clk_i = 0;
+    settle();
+    top_->rst_ni = 1;
+    settle();
   }
   void settle() {
     top_->eval();
