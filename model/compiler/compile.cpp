@@ -172,7 +172,7 @@ Compiled map(const workload::Graph& graph, const config::ChipConfig& chip,
     mapping::BlockPlan plan;
     plan.name = block.name;
     plan.repeat = block.repeat;
-    plan.kernels = fuse(graph, block, chip, stack);
+    plan.kernels = fuse(graph, block, stack);
     for (KernelPlan& kernel : plan.kernels) choose(kernel, chip, stack, rates, result.residency());
     add_combine(result.graph, plan.kernels);
     if (chip.binding == config::Binding::kWorkQueue)

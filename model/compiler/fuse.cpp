@@ -40,9 +40,9 @@ VectorFn activation_fn(const Op& op) {
 
 class Fuser {
  public:
-  Fuser(const workload::Graph& graph, const workload::Block& block, const config::ChipConfig& chip,
+  Fuser(const workload::Graph& graph, const workload::Block& block,
         const config::StackConfig& stack)
-      : graph_(graph), block_(block), chip_(chip), stack_(stack) {}
+      : graph_(graph), block_(block), stack_(stack) {}
 
   std::vector<KernelPlan> run() {
     for (next_ = 0; next_ < block_.ops.size();) {
@@ -311,7 +311,6 @@ class Fuser {
 
   const workload::Graph& graph_;
   const workload::Block& block_;
-  const config::ChipConfig& chip_;
   const config::StackConfig& stack_;
   std::size_t next_ = 0;
   std::vector<KernelPlan> kernels_;
@@ -438,8 +437,8 @@ RowsPlan Fuser::row_plan(const Op& op) const {
 }  // namespace
 
 std::vector<KernelPlan> fuse(const workload::Graph& graph, const workload::Block& block,
-                             const config::ChipConfig& chip, const config::StackConfig& stack) {
-  return Fuser(graph, block, chip, stack).run();
+                             const config::StackConfig& stack) {
+  return Fuser(graph, block, stack).run();
 }
 
 }  // namespace athena::compiler

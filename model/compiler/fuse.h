@@ -3,7 +3,6 @@
 #include <string>
 #include <vector>
 
-#include "config/chip.h"
 #include "config/stack.h"
 #include "mapping/mapping.h"
 
@@ -11,10 +10,9 @@ namespace athena::compiler {
 
 /// The kernels of one block with their plans' shapes, before any tile is chosen. An intermediate
 /// result is fused away only when nothing else reads it. Throws InputError for an operator that has
-/// no kernel on this chip.
+/// no kernel.
 [[nodiscard]] std::vector<mapping::KernelPlan> fuse(const workload::Graph& graph,
                                                     const workload::Block& block,
-                                                    const config::ChipConfig& chip,
                                                     const config::StackConfig& stack);
 
 }  // namespace athena::compiler
