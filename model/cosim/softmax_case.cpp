@@ -88,7 +88,6 @@ class SoftmaxStimulus final : public Stimulus {
 /// Whole rows through the RTL: cycles against the closed form.
 std::vector<std::string> softmax_parity() {
   std::vector<std::string> lines;
-  const SoftmaxRtlParams params;
   const auto rtl = make_rtl_softmax(1);
   const timing::Ports& ports = rtl->ports();
   const std::array<std::vector<std::int64_t>, 3> kRuns = {std::vector<std::int64_t>{16},
