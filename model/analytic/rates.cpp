@@ -16,20 +16,6 @@ double streaming_efficiency(const timing::HbmTimingSet& set) {
   return 1.0 - lost / set.tREFI.value();
 }
 
-timing::HbmSpec memory_spec(const config::ChipConfig& chip) {
-  timing::HbmSpec spec;
-  spec.timing = timing::load_timing(chip.memory.timing);
-  if (chip.memory.gbps_per_pin > 0 && chip.memory.gbps_per_pin != spec.timing.gbps) {
-    spec.timing =
-        timing::derive_timing(spec.timing, spec.timing.standard, chip.memory.gbps_per_pin);
-  }
-  spec.stacks = chip.memory.stacks;
-  spec.channels_per_stack = chip.memory.channels_per_stack;
-  spec.interleave = chip.memory.interleave;
-  spec.hash = chip.memory.hash;
-  return spec;
-}
-
 /// What tile fetches take against a stream, from the bank model: mean over row segments of one, two
 /// and four cache lines, which is what tiles of a product have along either of their sides.
 double mean_tile_stretch(const timing::HbmSpec& spec, std::int64_t line) {
@@ -60,7 +46,7 @@ Rates rates_of(const config::ChipConfig& chip) {
   rates.cores = chip.cores();
   rates.core_clock = chip.clock.core.value();
   const double fabric = chip.fabric_clock().value();
-  const timing::HbmSpec spec = memory_spec(chip);
+  const timing::HbmSpec spec = timing::memory_spec(chip);
   const timing::HbmTimingSet& set = spec.timing;
   rates.memory_peak =
       chip.memory.peak.value() > 0

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "timing/hbm_load.h"
-
 namespace athena::chip {
 
 using compute::Request;
@@ -16,20 +14,6 @@ namespace {
 constexpr std::uint32_t kDeliver = 0;
 constexpr std::uint32_t kComplete = 1;
 }  // namespace
-
-timing::HbmSpec memory_spec(const config::ChipConfig& chip) {
-  timing::HbmSpec spec;
-  spec.timing = timing::load_timing(chip.memory.timing);
-  if (chip.memory.gbps_per_pin > 0 && chip.memory.gbps_per_pin != spec.timing.gbps) {
-    spec.timing =
-        timing::derive_timing(spec.timing, spec.timing.standard, chip.memory.gbps_per_pin);
-  }
-  spec.stacks = chip.memory.stacks;
-  spec.channels_per_stack = chip.memory.channels_per_stack;
-  spec.interleave = chip.memory.interleave;
-  spec.hash = chip.memory.hash;
-  return spec;
-}
 
 CachedPath::CachedPath(const config::ChipConfig& chip, sim::Dispatcher& dispatcher,
                        MemoryPort& memory)

@@ -42,7 +42,4 @@ class CachedPath : public compute::MemoryPath, private sim::Client, private Memo
   timing::Timeline* timeline_ = nullptr;
 };
 
-/// The memory system of a chip as timing/hbm_fast wants it.
-[[nodiscard]] timing::HbmSpec memory_spec(const config::ChipConfig& chip);
-
 }  // namespace athena::chip

@@ -1,18 +1,12 @@
 #include "chip/memory_port.h"
 
 #include <algorithm>
-#include <bit>
+
+#include "timing/hbm_tiles.h"
 
 namespace athena::chip {
 namespace {
 
-constexpr std::int64_t kSampleSegments = 2048;
-/// Rows of a matrix of 8192 16-bit columns plus one line: no power of two, as padded matrices are.
-constexpr std::int64_t kSamplePitch = 16384 + 128;
-/// Windows under way at once in the sample: what a few dozen cores fetch side by side.
-constexpr std::int64_t kSampleWindows = 32;
-/// Rows between the fastest and the slowest of them. Assumed: a tile's depth.
-constexpr std::int64_t kSampleDrift = 32;
 /// Bytes from which a transfer counts as spread over all channels: dozens of its kind are under way
 /// at once and addresses are interleaved finer than any of them, so that loads even out. Smaller
 /// ones (rows of a gather) are placed on their own channel and bank.
@@ -38,27 +32,9 @@ void MemoryPort::reset(bool detailed) {
 }
 
 double MemoryPort::stretch(std::int64_t row_bytes) {
-  const auto size = static_cast<std::int64_t>(
-      std::bit_ceil(static_cast<std::uint64_t>(std::max<std::int64_t>(row_bytes, 32))));
-  if (size >= 16384) return 1.0;
-  const auto known = stretch_.find(size);
+  const auto known = stretch_.find(row_bytes);
   if (known != stretch_.end()) return known->second;
-  timing::HbmFast tiles(spec_);
-  Time end{0};
-  const std::int64_t rows = kSampleSegments / kSampleWindows;
-  for (std::int64_t row = 0; row < rows; ++row) {
-    for (std::int64_t window = 0; window < kSampleWindows; ++window) {
-      // Cores fetch neighbouring column tiles and have drifted apart by a few rows.
-      const std::int64_t address = (row + window * 5 % kSampleDrift) * kSamplePitch + window * size;
-      end = std::max(
-          end, tiles.access(Time(0), static_cast<std::uint64_t>(address), Bytes(size), false));
-    }
-  }
-  timing::HbmFast stream(spec_);
-  const Time sequential = stream.access(Time(0), 0, Bytes(kSampleSegments * size), false);
-  const double ratio = std::max(1.0, end / sequential);
-  stretch_[size] = ratio;
-  return ratio;
+  return stretch_[row_bytes] = timing::tile_stretch(spec_, row_bytes);
 }
 
 void MemoryPort::access(Time arrival, const MemoryWindow& window, MemoryClient& client,

@@ -75,7 +75,7 @@ class MemoryPort final : private sim::Client {
   timing::HbmFast memory_;
   timing::HbmSpec spec_;
   sim::Dispatcher& dispatcher_;
-  std::map<std::int64_t, double> stretch_;  ///< by row bytes, a power of two
+  std::map<std::int64_t, double> stretch_;  ///< by row bytes: asked at every transfer
 
   bool detailed_ = false;
   std::unique_ptr<timing::HbmQueued> queued_;  ///< built when first asked for

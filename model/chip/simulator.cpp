@@ -7,6 +7,7 @@
 #include "chip/network_path.h"
 #include "chip/sequencer.h"
 #include "compute/core.h"
+#include "timing/hbm_load.h"
 
 namespace athena::chip {
 
@@ -15,7 +16,7 @@ class Simulator::Impl {
   explicit Impl(const config::ChipConfig& chip)
       : chip_((sim::prepare_kernel(), chip)),
         dispatcher_("dispatcher"),
-        memory_(memory_spec(chip_), dispatcher_),
+        memory_(timing::memory_spec(chip_), dispatcher_),
         sequencer_(chip_, dispatcher_) {
     if (chip_.cache.size.value() > 0) {
       cached_ = std::make_unique<CachedPath>(chip_, dispatcher_, memory_);

@@ -3,30 +3,9 @@
 #include <algorithm>
 #include <bit>
 
+#include "timing/hbm_bits.h"
+
 namespace athena::timing {
-namespace {
-
-constexpr std::uint64_t bit(int i) {
-  return std::uint64_t{1} << i;
-}
-int lowest(std::uint64_t mask) {
-  return std::countr_zero(mask);
-}
-int log2_of(int value) {
-  return std::bit_width(static_cast<unsigned>(value)) - 1;
-}
-void raise(Tick& floor, Tick value) {
-  if (value > floor) floor = value;
-}
-void lower(Tick& wake, Tick value) {
-  if (value < wake) wake = value;
-}
-std::size_t at(int i) {
-  return static_cast<std::size_t>(i);
-}
-
-}  // namespace
-
 HbmChannel::HbmChannel(const HbmSpec& spec) : k_(spec.timing), spec_(spec) {
   const HbmTimingSet& t = spec.timing;
   edge_ = k_.per_clock - 1;

@@ -4,14 +4,11 @@
 #include <bit>
 #include <cmath>
 
+#include "timing/hbm_bits.h"
 #include "timing/hbm_ticks.h"
 
 namespace athena::timing {
 namespace {
-
-int log2_of(int value) {
-  return std::bit_width(static_cast<unsigned>(value)) - 1;
-}
 
 constexpr std::uint32_t kLook = 8;
 

@@ -206,4 +206,17 @@ HbmSpec make_spec(const HbmSystem& system) {
   return spec;
 }
 
+HbmSpec memory_spec(const config::ChipConfig& chip) {
+  HbmSpec spec;
+  spec.timing = load_timing(chip.memory.timing);
+  if (chip.memory.gbps_per_pin > 0 && chip.memory.gbps_per_pin != spec.timing.gbps) {
+    spec.timing = derive_timing(spec.timing, spec.timing.standard, chip.memory.gbps_per_pin);
+  }
+  spec.stacks = chip.memory.stacks;
+  spec.channels_per_stack = chip.memory.channels_per_stack;
+  spec.interleave = chip.memory.interleave;
+  spec.hash = chip.memory.hash;
+  return spec;
+}
+
 }  // namespace athena::timing

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "config/chip.h"
 #include "config/schema.h"
 #include "timing/hbm_spec.h"
 
@@ -32,5 +33,8 @@ struct HbmSystem {
   bool hash = true;
 };
 [[nodiscard]] HbmSpec make_spec(const HbmSystem& system);
+
+/// The memory of a chip; rows as the timing set's density has them, re-clocked to the chip's pins.
+[[nodiscard]] HbmSpec memory_spec(const config::ChipConfig& chip);
 
 }  // namespace athena::timing

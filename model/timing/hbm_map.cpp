@@ -6,16 +6,13 @@
 #include <bit>
 
 #include "base/error.h"
+#include "timing/hbm_bits.h"
 
 namespace athena::timing {
 namespace {
 
 constexpr int kFields = 8;
 constexpr std::size_t kMaxBits = 64;
-
-int log2_of(int value) {
-  return std::bit_width(static_cast<unsigned>(value)) - 1;
-}
 
 struct Layout {
   std::array<int, kFields> width{};                      // bits of each field

@@ -2,29 +2,10 @@
 #include <algorithm>
 #include <bit>
 
+#include "timing/hbm_bits.h"
 #include "timing/hbm_channel.h"
 
 namespace athena::timing {
-namespace {
-
-constexpr std::uint64_t bit(int i) {
-  return std::uint64_t{1} << i;
-}
-int lowest(std::uint64_t mask) {
-  return std::countr_zero(mask);
-}
-void raise(Tick& floor, Tick value) {
-  if (value > floor) floor = value;
-}
-void lower(Tick& wake, Tick value) {
-  if (value < wake) wake = value;
-}
-std::size_t at(int i) {
-  return static_cast<std::size_t>(i);
-}
-
-}  // namespace
-
 void HbmChannel::timers(Tick t) {
   while (next_refresh_ <= t) {
     if (spec_.refresh == HbmRefresh::kAllBank) {
