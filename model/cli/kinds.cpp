@@ -30,12 +30,10 @@ config::Kind memory_kind() {
   return out;
 }
 
-/// A chip must name a timing set that there is.
+/// A chip's memory must hang together: timing set, address map, capacity.
 config::Kind chip_kind() {
   config::Kind out = kind<config::ChipConfig>("chips");
-  out.check = [](const config::Node& document) {
-    (void)timing::load_timing(config::bind<config::ChipConfig>(document).memory.timing);
-  };
+  out.check = [](const config::Node& document) { timing::check_memory(document); };
   return out;
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/dtype.h"
 #include "base/units.h"
+#include "config/memory_controller.h"
 
 namespace athena::config {
 
@@ -126,9 +127,19 @@ struct MemoryConfig {
   int stacks = 4;
   int channels_per_stack = 8;
   Bytes capacity{static_cast<std::int64_t>(64) << 30};  ///< all stacks, usable
-  BytesPerSecond peak{0};   ///< published peak; checked against the parts
-  Bytes interleave{256};    ///< consecutive bytes on one channel
-  bool hash = true;         ///< XOR hashing of bank and channel bits
+  BytesPerSecond peak{0};  ///< published peak; checked against the parts
+  Bytes interleave{256};   ///< consecutive bytes on one channel
+  bool hash = true;        ///< XOR hashing of bank and channel bits
+  /// Fields of the address as "name bits", least significant first; empty = built from
+  /// `interleave`.
+  std::vector<std::string> map;
+  MemoryRefresh refresh = MemoryRefresh::kAllBank;
+  PagePolicy page_policy = PagePolicy::kOpen;
+  MemoryScheduler scheduler = MemoryScheduler::kRowHitFirst;
+  int read_queue = 64;  ///< column accesses that wait in one channel's controller
+  int write_queue = 64;
+  double drain_high = 0.8;  ///< writes are drained when their queue is fuller than this ...
+  double drain_low = 0.2;   ///< ... until it is emptier than this
   Seconds latency{100e-9};  ///< from the network's edge to the controller and back, no queueing
 };
 

@@ -53,6 +53,21 @@ std::vector<std::pair<SwitchPolicy, std::string>> enum_names(const SwitchPolicy*
   return {{SwitchPolicy::kPacket, "packet"}, {SwitchPolicy::kFlit, "flit"}};
 }
 
+std::vector<std::pair<MemoryRefresh, std::string>> enum_names(const MemoryRefresh*) {
+  return {{MemoryRefresh::kAllBank, "all_bank"},
+          {MemoryRefresh::kPerBank, "per_bank"},
+          {MemoryRefresh::kNone, "none"}};
+}
+
+std::vector<std::pair<PagePolicy, std::string>> enum_names(const PagePolicy*) {
+  return {{PagePolicy::kOpen, "open"}, {PagePolicy::kClosed, "closed"}};
+}
+
+std::vector<std::pair<MemoryScheduler, std::string>> enum_names(const MemoryScheduler*) {
+  return {{MemoryScheduler::kRowHitFirst, "row_hit_first"},
+          {MemoryScheduler::kFirstReady, "first_ready"}};
+}
+
 std::vector<std::pair<Backend, std::string>> enum_names(const Backend*) {
   return {{Backend::kModel, "model"}, {Backend::kRtl, "rtl"}, {Backend::kLockstep, "lockstep"}};
 }
@@ -235,7 +250,14 @@ namespace {
 
 std::string broken_memory_rule(const MemoryConfig& memory) {
   const std::int64_t bytes = memory.interleave.value();
-  return (bytes & (bytes - 1)) == 0 ? "" : "interleave must be a power of two.";
+  if ((bytes & (bytes - 1)) != 0) {
+    return fmt::format("interleave must be a power of two, not {} B.", bytes);
+  }
+  if (memory.drain_low >= memory.drain_high) {
+    return fmt::format("drain_low = {} must lie below drain_high = {}.", memory.drain_low,
+                       memory.drain_high);
+  }
+  return "";
 }
 
 }  // namespace
@@ -256,6 +278,20 @@ const StructSchema& schema_of(const MemoryConfig*) {
           .field("interleave", &MemoryConfig::interleave,
                  "consecutive bytes on one channel, a power of two", range(Bytes(32), Bytes(4096)))
           .field("hash", &MemoryConfig::hash, "XOR hashing of bank and channel bits")
+          .field("map", &MemoryConfig::map,
+                 "address fields as `name bits`, least significant first: offset, column, "
+                 "pseudo_channel, channel, bank_group, bank, stack_id, row; empty = built from "
+                 "interleave")
+          .field("refresh", &MemoryConfig::refresh, "how rows are refreshed")
+          .field("page_policy", &MemoryConfig::page_policy, "what happens to a row behind its use")
+          .field("scheduler", &MemoryConfig::scheduler, "which request is preferred")
+          .field("read_queue", &MemoryConfig::read_queue,
+                 "column accesses that wait in one channel's controller", range(4, 1024))
+          .field("write_queue", &MemoryConfig::write_queue, "the same for writes", range(4, 1024))
+          .field("drain_high", &MemoryConfig::drain_high,
+                 "share of the write queue at which writes are drained", range(0.0, 0.99))
+          .field("drain_low", &MemoryConfig::drain_low, "share at which draining ends",
+                 range(0.0, 0.99))
           .field("latency", &MemoryConfig::latency,
                  "from the network's edge to the controller and back, no queueing",
                  range(Seconds(0), Seconds(1e-3)))

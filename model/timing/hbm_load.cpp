@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "config/resolve.h"
+#include "timing/hbm_map.h"
 
 namespace athena::timing {
 namespace {
@@ -207,16 +209,85 @@ HbmSpec make_spec(const HbmSystem& system) {
 }
 
 HbmSpec memory_spec(const config::ChipConfig& chip) {
+  const config::MemoryConfig& memory = chip.memory;
   HbmSpec spec;
-  spec.timing = load_timing(chip.memory.timing);
-  if (chip.memory.gbps_per_pin > 0 && chip.memory.gbps_per_pin != spec.timing.gbps) {
-    spec.timing = derive_timing(spec.timing, spec.timing.standard, chip.memory.gbps_per_pin);
+  spec.timing = load_timing(memory.timing);
+  if (memory.gbps_per_pin > 0 && memory.gbps_per_pin != spec.timing.gbps) {
+    spec.timing = derive_timing(spec.timing, spec.timing.standard, memory.gbps_per_pin);
   }
-  spec.stacks = chip.memory.stacks;
-  spec.channels_per_stack = chip.memory.channels_per_stack;
-  spec.interleave = chip.memory.interleave;
-  spec.hash = chip.memory.hash;
+  spec.stacks = memory.stacks;
+  spec.channels_per_stack = memory.channels_per_stack;
+  spec.interleave = memory.interleave;
+  spec.hash = memory.hash;
+  spec.map = read_map(memory.map);
+  spec.refresh = memory.refresh;
+  spec.page = memory.page_policy;
+  spec.scheduler = memory.scheduler;
+  spec.read_queue = memory.read_queue;
+  spec.write_queue = memory.write_queue;
+  spec.drain_high = memory.drain_high;
+  spec.drain_low = memory.drain_low;
   return spec;
+}
+
+std::vector<HbmMapSlice> read_map(const std::vector<std::string>& fields) {
+  std::vector<std::string> known;
+  for (int f = 0; f < kHbmFields; ++f) known.emplace_back(name(static_cast<HbmField>(f)));
+  std::vector<HbmMapSlice> slices;
+  for (const std::string& text : fields) {
+    const std::size_t space = text.find(' ');
+    const std::string field = text.substr(0, space);
+    const auto at = std::find(known.begin(), known.end(), field);
+    if (at == known.end()) {
+      throw InputError("address map: unknown field '" + field + "'; fields are " +
+                       join(known, ", ") + "." + did_you_mean(field, known));
+    }
+    int bits = 0;
+    const char* last = text.data() + text.size();
+    const char* first = space == std::string::npos ? last : text.data() + space + 1;
+    const auto [rest, code] = std::from_chars(first, last, bits);
+    if (code != std::errc{} || rest != last || bits < 1 || bits > 48) {
+      throw InputError("address map: expected a field and its number of bits, as in '" + field +
+                       " 2', not '" + text + "'.");
+    }
+    slices.push_back({static_cast<HbmField>(at - known.begin()), bits});
+  }
+  return slices;
+}
+
+namespace {
+
+/// Runs `rule`; what it has against the document is said with the place of `key` of the memory
+/// section (of the section itself where the document does not set the key).
+template <class Rule>
+void check_at(const config::Node& chip, std::string_view key, Rule&& rule) {
+  try {
+    rule();
+  } catch (const InputError& error) {
+    const config::Node* memory = chip.find("memory");
+    const config::Node* place = memory == nullptr ? nullptr : memory->find(key);
+    if (place == nullptr) place = memory;
+    if (place == nullptr || place->where.line == 0) throw;
+    throw InputError(place->where, error.what());
+  }
+}
+
+}  // namespace
+
+void check_memory(const config::Node& document) {
+  const auto chip = config::bind<config::ChipConfig>(document);
+  check_at(document, "timing", [&] { (void)load_timing(chip.memory.timing); });
+  check_at(document, "map", [&] { (void)read_map(chip.memory.map); });
+  const HbmSpec spec = memory_spec(chip);
+  check_at(document, "gbps_per_pin", [&] { check(spec.timing); });
+  check_at(document, "interleave", [&] { check(spec); });
+  check_at(document, "map", [&] { (void)HbmMap(spec); });
+  check_at(document, "capacity", [&] {
+    if (chip.memory.capacity <= spec.capacity()) return;
+    throw InputError(fmt::format("capacity {} lies beyond what {} channels of {} hold: {}.",
+                                 binary(chip.memory.capacity), spec.channels(), spec.timing.name,
+                                 binary(spec.capacity())));
+  });
 }
 
 }  // namespace athena::timing

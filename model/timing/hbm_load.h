@@ -3,6 +3,7 @@
 /// and the systems that reference runs and chips name.
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/chip.h"
 #include "config/schema.h"
@@ -33,6 +34,14 @@ struct HbmSystem {
   bool hash = true;
 };
 [[nodiscard]] HbmSpec make_spec(const HbmSystem& system);
+
+/// An address map as users write it: "column 4" and so on, least significant field first. Throws
+/// InputError with the nearest name.
+[[nodiscard]] std::vector<HbmMapSlice> read_map(const std::vector<std::string>& fields);
+
+/// Checks the memory section of a chip's document: the timing set is known, the address map takes
+/// every bit once, the capacity is there. Throws InputError with the place.
+void check_memory(const config::Node& chip);
 
 /// The memory of a chip; rows as the timing set's density has them, re-clocked to the chip's pins.
 [[nodiscard]] HbmSpec memory_spec(const config::ChipConfig& chip);

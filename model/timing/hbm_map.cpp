@@ -11,7 +11,7 @@
 namespace athena::timing {
 namespace {
 
-constexpr int kFields = 8;
+constexpr int kFields = kHbmFields;
 constexpr std::size_t kMaxBits = 64;
 
 struct Layout {
@@ -21,12 +21,6 @@ struct Layout {
 
 std::size_t index(HbmField field) {
   return static_cast<std::size_t>(field);
-}
-
-const char* name(HbmField field) {
-  static constexpr std::array<const char*, kFields> kNames{
-      "offset", "column", "pseudo_channel", "channel", "bank_group", "bank", "stack_id", "row"};
-  return kNames[index(field)];
 }
 
 std::array<int, kFields> widths(const HbmSpec& spec, bool with_channel) {
@@ -155,6 +149,12 @@ void add_hash(Layout& layout) {
 }
 
 }  // namespace
+
+std::string_view name(HbmField field) {
+  static constexpr std::array<std::string_view, kFields> kNames{
+      "offset", "column", "pseudo_channel", "channel", "bank_group", "bank", "stack_id", "row"};
+  return kNames[index(field)];
+}
 
 HbmMap::HbmMap(const HbmSpec& spec) {
   const bool pow2 = std::has_single_bit(static_cast<unsigned>(spec.channels()));

@@ -4,9 +4,11 @@
 /// on these.
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/units.h"
+#include "config/memory_controller.h"
 
 namespace athena::timing {
 
@@ -56,11 +58,9 @@ struct HbmTimingSet {
   [[nodiscard]] Bytes channel_capacity() const;
 };
 
-enum class HbmRefresh { kAllBank, kPerBank, kNone };
-enum class HbmPagePolicy { kOpen, kClosed };
-/// How a request may be preferred: `kRowHitFirst` never closes a row that an older request still
-/// wants; `kFirstReady` takes whatever command is legal, oldest first.
-enum class HbmScheduler { kRowHitFirst, kFirstReady };
+using HbmRefresh = config::MemoryRefresh;
+using HbmPagePolicy = config::PagePolicy;
+using HbmScheduler = config::MemoryScheduler;
 
 /// A field of the address, from the least significant bit upwards.
 enum class HbmField {
@@ -73,6 +73,10 @@ enum class HbmField {
   kStackId,
   kRow
 };
+
+inline constexpr int kHbmFields = 8;
+/// As users write it in an address map.
+[[nodiscard]] std::string_view name(HbmField field);
 
 struct HbmMapSlice {
   HbmField field = HbmField::kOffset;

@@ -1,10 +1,11 @@
 #include "timing/hbm_tiles.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <map>
 #include <string>
-#include <tuple>
 
 #include "timing/hbm_fast.h"
 
@@ -35,16 +36,27 @@ double sample(const HbmSpec& spec, std::int64_t size) {
   return std::max(1.0, end / sequential);
 }
 
+/// Everything that a memory's timing depends on.
+std::string identity(const HbmSpec& spec) {
+  std::string text = fmt::format(
+      "{} {} {}x{} {} {} {} {} {} {} {} {} {}", spec.timing.name, spec.timing.gbps, spec.stacks,
+      spec.channels_per_stack, spec.interleave.value(), spec.hash, static_cast<int>(spec.refresh),
+      static_cast<int>(spec.page), static_cast<int>(spec.scheduler), spec.read_queue,
+      spec.write_queue, spec.drain_high, spec.drain_low);
+  for (const HbmMapSlice& slice : spec.map) {
+    text += fmt::format(" {}:{}", static_cast<int>(slice.field), slice.bits);
+  }
+  return text;
+}
+
 }  // namespace
 
 double tile_stretch(const HbmSpec& spec, std::int64_t bytes) {
   const auto size = static_cast<std::int64_t>(
       std::bit_ceil(static_cast<std::uint64_t>(std::max<std::int64_t>(bytes, 32))));
   if (size >= kStream) return 1.0;
-  using Key = std::tuple<std::string, double, int, int, std::int64_t, bool, std::int64_t>;
-  static thread_local std::map<Key, double> known;
-  const Key key{spec.timing.name,        spec.timing.gbps, spec.stacks, spec.channels_per_stack,
-                spec.interleave.value(), spec.hash,        size};
+  static thread_local std::map<std::string, double> known;
+  const std::string key = fmt::format("{} {}", identity(spec), size);
   const auto found = known.find(key);
   if (found != known.end()) return found->second;
   return known[key] = sample(spec, size);

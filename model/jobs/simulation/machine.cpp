@@ -10,6 +10,7 @@
 #include "cosim/chip_blocks.h"
 #include "jobs/simulation/fabric_runs.h"
 #include "timing/collective.h"
+#include "timing/hbm_load.h"
 #include "timing/link_fabric.h"
 #include "timing/noc_deadlock.h"
 
@@ -130,6 +131,7 @@ Machine resolve_machine(const PointSpec& spec) {
   }
   const config::Node node = config::resolve(chip_name, "chips", sets_of(spec, "chip", !system));
   machine.chip = config::bind<config::ChipConfig>(node);
+  timing::check_memory(node);
   machine.chip_text = config::to_yaml(config::dump(machine.chip));
   check_network(machine.chip);
   machine.backends = cosim::backends_of(machine.chip, spec.rtl);
