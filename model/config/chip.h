@@ -28,6 +28,9 @@ enum class Dataflow { kWeightStationary, kInputStationary, kOutputStationary };
 enum class NocKind { kMesh, kTorus, kCrossbar, kHierarchical };
 /// What the switch arbitrates: whole packets (wormhole lock) or single flits.
 enum class SwitchPolicy { kPacket, kFlit };
+/// Order in which a packet crosses the dimensions of a grid: x then y, or x-y and y-x in turn, each
+/// order on half of the virtual channels (O1TURN).
+enum class NocRouting { kDimensionOrder, kO1Turn };
 /// What stands in a block's place: its model, its RTL, or both side by side, compared at every
 /// cycle.
 enum class Backend { kModel, kRtl, kLockstep };
@@ -143,6 +146,12 @@ struct MemoryConfig {
   Seconds latency{100e-9};  ///< from the network's edge to the controller and back, no queueing
 };
 
+/// A broken wire between two neighbouring routers, both directions.
+struct NocDeadLink {
+  int from = 0;  ///< router, row-major
+  int to = 0;
+};
+
 /// The on-chip network between clusters (or cores) and memory.
 struct NocConfig {
   NocKind kind = NocKind::kMesh;
@@ -154,6 +163,10 @@ struct NocConfig {
   int virtual_channels = 4;
   int buffer_flits = 16;
   SwitchPolicy switching = SwitchPolicy::kPacket;
+  NocRouting routing = NocRouting::kDimensionOrder;
+  int message_classes = 1;  ///< requests and replies apart (2), or on the same channels (1)
+  std::vector<NocDeadLink> dead_links;
+  bool reroute = true;  ///< traffic goes round dead links; else pairs that need one are refused
   bool multicast = true;
   /// Routers (row-major) at which memory channels enter, in channel order; empty = spread over the
   /// edge columns.

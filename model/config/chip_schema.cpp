@@ -17,6 +17,7 @@ std::vector<std::pair<Binding, std::string>> enum_names(const Binding*);
 std::vector<std::pair<Dataflow, std::string>> enum_names(const Dataflow*);
 std::vector<std::pair<NocKind, std::string>> enum_names(const NocKind*);
 std::vector<std::pair<SwitchPolicy, std::string>> enum_names(const SwitchPolicy*);
+std::vector<std::pair<NocRouting, std::string>> enum_names(const NocRouting*);
 const StructSchema& schema_of(const ClockConfig*);
 const StructSchema& schema_of(const MatrixConfig*);
 const StructSchema& schema_of(const VectorConfig*);
@@ -49,6 +50,9 @@ std::vector<std::pair<NocKind, std::string>> enum_names(const NocKind*) {
           {NocKind::kHierarchical, "hierarchical"}};
 }
 
+std::vector<std::pair<NocRouting, std::string>> enum_names(const NocRouting*) {
+  return {{NocRouting::kDimensionOrder, "dimension_order"}, {NocRouting::kO1Turn, "o1turn"}};
+}
 std::vector<std::pair<SwitchPolicy, std::string>> enum_names(const SwitchPolicy*) {
   return {{SwitchPolicy::kPacket, "packet"}, {SwitchPolicy::kFlit, "flit"}};
 }
@@ -309,10 +313,32 @@ std::string broken_noc_rule(const NocConfig& noc) {
       return fmt::format("memory_ports: there is no router {} in {} x {} (0 to {}).", port,
                          noc.rows, noc.cols, routers - 1);
   }
+  for (const NocDeadLink& dead : noc.dead_links) {
+    for (const int router : {dead.from, dead.to}) {
+      if (router >= routers)
+        return fmt::format("dead_links: there is no router {} in {} x {} (0 to {}).", router,
+                           noc.rows, noc.cols, routers - 1);
+    }
+  }
+  if (noc.virtual_channels % noc.message_classes != 0)
+    return fmt::format("virtual_channels: {} cannot be divided among {} message classes.",
+                       noc.virtual_channels, noc.message_classes);
+  if (noc.routing == NocRouting::kO1Turn && noc.kind != NocKind::kMesh)
+    return "routing: o1turn is defined for a mesh.";
   return "";
 }
 
 }  // namespace
+
+const StructSchema& schema_of(const NocDeadLink*);
+const StructSchema& schema_of(const NocDeadLink*) {
+  static const StructSchema schema =
+      SchemaBuilder<NocDeadLink>("dead_link", "A broken wire between routers, both directions.")
+          .field("from", &NocDeadLink::from, "router, row-major from 0", range(0, 1 << 16))
+          .field("to", &NocDeadLink::to, "its neighbour", range(0, 1 << 16))
+          .build();
+  return schema;
+}
 
 const StructSchema& schema_of(const NocConfig*) {
   static const StructSchema schema =
@@ -328,6 +354,12 @@ const StructSchema& schema_of(const NocConfig*) {
           .field("virtual_channels", &NocConfig::virtual_channels, "per input port", range(1, 32))
           .field("buffer_flits", &NocConfig::buffer_flits, "per virtual channel", range(1, 1024))
           .field("switching", &NocConfig::switching, "what the switch arbitrates")
+          .field("routing", &NocConfig::routing, "order in which dimensions are crossed")
+          .field("message_classes", &NocConfig::message_classes,
+                 "2: requests and replies on virtual channels of their own", range(1, 2))
+          .field("dead_links", &NocConfig::dead_links, "broken wires, both directions")
+          .field("reroute", &NocConfig::reroute,
+                 "traffic goes round dead links (up*/down*); false: pairs that need one are listed")
           .field("multicast", &NocConfig::multicast, "one read may answer several clusters")
           .field("memory_ports", &NocConfig::memory_ports,
                  "routers (row-major) at which memory channels enter; empty = spread over the edge "

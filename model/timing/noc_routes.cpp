@@ -39,7 +39,7 @@ Walk walk(int from, int to, int size, bool ring, bool tie_up) {
 
 }  // namespace
 
-void Topology::grid_steps(int from, int to, int variant, std::vector<RouteHop>& hops) const {
+bool Topology::grid_steps(int from, int to, int variant, std::vector<RouteHop>& hops) const {
   const bool ring = spec_.kind == config::NocKind::kTorus;
   const bool o1turn = spec_.routing == NocRouting::kO1Turn;
   const bool y_first = o1turn && variant == 1;
@@ -53,6 +53,7 @@ void Topology::grid_steps(int from, int to, int variant, std::vector<RouteHop>& 
     const Walk w = walk(position, target, size, ring, tie_up);
     for (int i = 0; i < w.steps; ++i) {
       const LinkId l = output(here, (y ? 2 : 0) + (w.up ? 0 : 1));
+      if (l == kNoLink) return false;
       // vc_begin carries the class here: 0 all, 1 lower, 2 upper half (see hop_classes_).
       std::uint8_t half = 0;
       if (ring) half = w.wraps ? 2 : 1;
@@ -61,6 +62,7 @@ void Topology::grid_steps(int from, int to, int variant, std::vector<RouteHop>& 
       here = link(l).to_router;
     }
   }
+  return true;
 }
 
 void Topology::trace(int source, int destination, int variant) {
@@ -68,18 +70,20 @@ void Topology::trace(int source, int destination, int variant) {
   hops.push_back({injection(source), 0, 0});
   const int from = router_of(source);
   const int to = router_of(destination);
+  bool whole = true;
   if (spec_.kind == config::NocKind::kHierarchical) {
     const int uplink = spec_.terminals_per_router;
     const int a = from >= grid_ ? from - grid_ : from;
     const int b = to >= grid_ ? to - grid_ : to;
     if (from != to) {
       if (from >= grid_) hops.push_back({output(from, uplink), 0, 0});
-      grid_steps(a, b, variant, hops);
+      whole = grid_steps(a, b, variant, hops);
       if (to >= grid_) hops.push_back({output(b, kGridPorts), 0, 0});
     }
   } else if (grid_ > 0) {
-    grid_steps(from, to, variant, hops);
+    whole = grid_steps(from, to, variant, hops);
   }
+  if (!whole) unreachable_.emplace_back(source, destination);
   hops.push_back({ejection(destination), 0, 0});
   const auto begin = static_cast<std::uint32_t>(hop_links_.size());
   for (const RouteHop& hop : hops) {
@@ -94,6 +98,22 @@ void Topology::route_all() {
   for (int v = 0; v < variants_; ++v)
     for (int s = 0; s < terminals(); ++s)
       for (int d = 0; d < terminals(); ++d) trace(s, d, v);
+}
+
+void Topology::refuse_unreachable() const {
+  if (unreachable_.empty()) return;
+  constexpr std::size_t kShown = 8;
+  std::vector<std::string> pairs;
+  for (const auto& [source, destination] : unreachable_) {
+    const std::string pair = fmt::format("{} -> {}", router_of(source), router_of(destination));
+    if (std::find(pairs.begin(), pairs.end(), pair) == pairs.end()) pairs.push_back(pair);
+  }
+  const std::size_t all = pairs.size();
+  pairs.resize(std::min(all, kShown));
+  throw InputError(fmt::format(
+      "noc.dead_links: {} pairs of routers cannot reach each other in their routing order: {}{}; "
+      "noc.reroute: true sends their traffic round.",
+      all, join(pairs, ", "), all > kShown ? fmt::format(" and {} more", all - kShown) : ""));
 }
 
 void Topology::route_up_down() {
@@ -124,7 +144,8 @@ void Topology::route_up_down() {
     std::string list =
         join({lost.begin(), lost.begin() + static_cast<std::ptrdiff_t>(shown)}, ", ");
     if (shown < lost.size()) list += fmt::format(" and {} more", lost.size() - shown);
-    throw InputError(fmt::format("noc.dead_links: no route joins terminal 0 with {}.", list));
+    throw InputError(fmt::format("noc.dead_links: no route joins terminal 0 at router {} with {}.",
+                                 router_of(0), list));
   }
   const auto goes_up = [&](int from, int to) {
     return std::pair(level[at(to)], to) < std::pair(level[at(from)], from);

@@ -33,6 +33,11 @@ NocSpec noc_spec(const config::ChipConfig& chip) {
   spec.virtual_channels = n.virtual_channels;
   spec.buffer_flits = n.buffer_flits;
   spec.switching = n.switching;
+  spec.routing = n.routing;
+  spec.message_classes = n.message_classes;
+  spec.reroute = n.reroute;
+  for (const config::NocDeadLink& dead : n.dead_links)
+    spec.dead_links.emplace_back(dead.from, dead.to);
   spec.multicast = n.multicast;
   if (n.rows < 1 || n.cols < 1) return spec;  // Topology refuses it with a sentence
   const int routers = n.rows * n.cols;

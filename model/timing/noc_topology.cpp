@@ -44,8 +44,9 @@ Topology::Topology(NocSpec spec) : spec_(std::move(spec)) {
     refuse("rows", fmt::format("{} terminals exceed the {} that one network may have", terminals(),
                                kMaxTerminals));
   break_links();
-  if (spec_.dead_links.empty()) {
+  if (spec_.dead_links.empty() || !spec_.reroute) {
     route_all();
+    refuse_unreachable();
   } else {
     route_up_down();
   }

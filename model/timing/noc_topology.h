@@ -21,11 +21,7 @@ namespace athena::timing {
 using LinkId = std::int32_t;
 inline constexpr LinkId kNoLink = -1;
 
-/// Order in which dimensions are crossed.
-enum class NocRouting {
-  kDimensionOrder,  ///< x, then y
-  kO1Turn,          ///< x-y or y-x per packet, each order on half of the virtual channels
-};
+using config::NocRouting;
 
 /// Everything that the timing of a network depends on.
 struct NocSpec {
@@ -53,6 +49,8 @@ struct NocSpec {
   bool multicast = true;
   /// Broken links as router pairs, both directions.
   std::vector<std::pair<int, int>> dead_links;
+  /// Routes go round dead links; false: terminals whose route needs one are refused by name.
+  bool reroute = true;
 };
 
 /// The network of a chip: one terminal per core (mesh, torus, crossbar, hierarchical alike), then
@@ -181,7 +179,9 @@ class Topology {
   void route_all();
   void route_up_down();
   void trace(int source, int destination, int variant);
-  void grid_steps(int from, int to, int variant, std::vector<RouteHop>& hops) const;
+  void refuse_unreachable() const;
+  /// False where the way is broken.
+  [[nodiscard]] bool grid_steps(int from, int to, int variant, std::vector<RouteHop>& hops) const;
 
   [[nodiscard]] const Segment& segment(int source, int destination, int variant) const;
 
@@ -191,6 +191,7 @@ class Topology {
   std::vector<int> ports_;
   std::vector<std::vector<LinkId>> outputs_;  ///< [router][port]
   std::vector<NocLink> links_;
+  std::vector<std::pair<int, int>> unreachable_;  ///< terminals that no route joins
   std::vector<LinkId> inject_, eject_;
   std::vector<Segment> segments_;  ///< [(variant * T + source) * T + destination]
   std::vector<LinkId> hop_links_;
