@@ -3,11 +3,10 @@
 ///
 /// Two tiers behind one call. Transaction: a window of several KiB is handed to HbmFast as one
 /// transaction of all channels. What its short rows cost beyond a sequential stream (rows opened
-/// for little data) is taken from the memory model itself: at elaboration a sample of windows of
-/// each row length is timed segment by segment, and the ratio to a stream stretches the
-/// transaction. Nothing is fitted. Detailed: every row of the window is a segment of the queued
-/// model at its own address, and the answer comes when the controllers have served the last of
-/// them.
+/// for little data) is taken from the memory model itself: a sample of windows of each row length
+/// is timed command by command, and the ratio to a stream stretches the transaction. Nothing is
+/// fitted. Detailed: every row of the window is a segment of the queued model at its own address,
+/// and the answer comes when the controllers have served the last of them.
 #include <cstdint>
 #include <map>
 #include <memory>

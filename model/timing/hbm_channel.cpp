@@ -83,6 +83,7 @@ void HbmChannel::submit(const HbmPiece& piece) {
   ++waiting_;
   if (source_count_ != 1) return;
   raise(slot.arrival, now_);
+  look_at_source();
   source_wake_ = source_due(slot.arrival);
   lower(next_, source_wake_);
 }
@@ -104,7 +105,7 @@ void HbmChannel::accept_source(Tick t) {
       insert(piece, t);
     }
     source_head_ = (source_head_ + 1) & (source_.size() - 1);
-    --source_count_;
+    if (--source_count_ > 0) look_at_source();
   }
   source_wake_ = kNever;
 }
@@ -234,23 +235,16 @@ void HbmChannel::step(Tick t) {
     column_wake_ = column_slot(t);
     release(t);
     choose_mode(t);
+    if (source_count_ > 0) source_wake_ = source_due(t);
   }
-  if (row_wake_ <= t) row_wake_ = refresh_count_ > 0 ? refresh_slot(t) : row_slot(t);
-  if (source_count_ > 0) source_wake_ = source_due(t);
+  if (row_wake_ <= t) {
+    row_wake_ = refresh_count_ > 0 ? refresh_slot(t) : row_slot(t);
+    if (source_count_ > 0) source_wake_ = source_due(t);
+  }
   Tick next = std::min(std::min(column_wake_, row_wake_), source_wake_);
   // How full the write queue is decides the direction.
   if (used_[1] > 0) lower(next, next_release_ + 1);
   next_ = std::min(std::max(t + 1, next), timer_);
-}
-
-/// When the head of the source queue can next be looked at: it has come, and its places are free.
-Tick HbmChannel::source_due(Tick t) const {
-  const HbmPiece& piece = source_[source_head_];
-  const std::size_t mode = piece.write ? 1 : 0;
-  const Tick came = std::max(piece.arrival, t) + 1;
-  const int missing = std::min(used_[mode], used_[mode] + room(piece) - size_[mode]);
-  if (missing <= 0) return came;
-  return std::max(came, (calendar_.release_of(mode, missing) << clock_shift_) + 1);
 }
 
 }  // namespace athena::timing

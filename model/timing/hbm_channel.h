@@ -7,6 +7,7 @@
 /// all its accesses at once, in a bit mask of coming clocks; others fill the slots between.
 /// Choosing a bank is a walk over a bit mask. What a queue holds, and the order of age, are those
 /// of single accesses.
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -172,7 +173,20 @@ class HbmChannel {
     }
   }
   void turn(Tick t);
-  [[nodiscard]] Tick source_due(Tick t) const;
+  void look_at_source() {
+    const HbmPiece& piece = source_[source_head_];
+    source_arrival_ = piece.arrival;
+    source_mode_ = piece.write ? 1 : 0;
+    source_room_ = room(piece);
+  }
+  /// When the head of the source queue can next be looked at: it has come, and its places are free.
+  [[nodiscard]] Tick source_due(Tick t) const {
+    const Tick came = std::max(source_arrival_, t) + 1;
+    const int used = used_[source_mode_];
+    const int missing = std::min(used, used + source_room_ - size_[source_mode_]);
+    if (missing <= 0) return came;
+    return std::max(came, (calendar_.release_of(source_mode_, missing) << clock_shift_) + 1);
+  }
   /// Gives up the queue places of booked accesses whose time has come.
   void release(Tick t) {
     if (t < next_release_) return;
@@ -250,6 +264,10 @@ class HbmChannel {
   std::vector<std::uint16_t> free_;
   std::vector<HbmPiece> source_;  // ring, a power of two
   std::size_t source_head_ = 0, source_count_ = 0;
+  // Of its head, which is asked for often.
+  Tick source_arrival_ = 0;
+  std::size_t source_mode_ = 0;
+  int source_room_ = 0;
 
   std::uint64_t waiting_ = 0;
   std::uint32_t seq_ = 0;

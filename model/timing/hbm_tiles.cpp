@@ -6,11 +6,11 @@
 #include <array>
 #include <bit>
 #include <map>
-#include <queue>
 #include <string>
 #include <vector>
 
 #include "timing/hbm_fast.h"
+#include "timing/hbm_queued.h"
 
 namespace athena::timing {
 namespace {
@@ -26,7 +26,7 @@ constexpr std::int64_t kMostCores = 128;
 constexpr std::int64_t kTileBytes = 4096;
 constexpr std::int64_t kMostRows = 32;
 constexpr std::int64_t kAhead = 6;
-constexpr std::int64_t kTiles = 16;  ///< of one core
+constexpr std::int64_t kTiles = 12;  ///< of one core
 constexpr std::int64_t kStream = 16384;
 
 constexpr std::int64_t kSegments = 2048;
@@ -51,40 +51,42 @@ double wave(const HbmSpec& spec, std::int64_t size) {
   return std::max(1.0, end / sequential);
 }
 
-/// Time per byte in the middle of the fetch, when every core is under way, against the bare bus.
-/// Without refresh, which stops a stream just as long.
+/// Time per byte in the middle of the fetch, when every core is under way, against the bare bus;
+/// by the queued model, command by command. Without refresh, which stops a stream just as long.
 double steady(HbmSpec spec, std::int64_t size) {
   spec.refresh = HbmRefresh::kNone;
-  HbmFast memory(spec);
+  HbmQueued memory(spec);
   const std::int64_t cores = std::clamp(kStream / size, kLeastCores, kMostCores);
-  const std::int64_t all = cores * kTiles;
+  const auto all = static_cast<std::size_t>(cores * kTiles);
   const std::int64_t rows = std::clamp<std::int64_t>(kTileBytes / size, 1, kMostRows);
-  struct Next {
-    Time at{0};
-    std::int64_t core = 0;
-    bool operator<(const Next& other) const {
-      return at != other.at ? at > other.at : core > other.core;
-    }
-  };
-  std::priority_queue<Next> ready;
-  for (std::int64_t i = 0; i < cores * kAhead; ++i) ready.push({Time(0), i % cores});
+  const auto capacity = static_cast<std::uint64_t>(spec.capacity().value() - rows * kPitch);
   std::array<std::int64_t, kMostCores> fetched{};
+  Time now(0);
+  const auto fetch = [&](std::int64_t core) {
+    std::int64_t& tile = fetched[static_cast<std::size_t>(core)];
+    if (tile == kTiles) return;
+    const auto address = static_cast<std::uint64_t>(tile++ * rows * kPitch + core * size);
+    memory.submit({address % capacity, Bytes(size), false, now, static_cast<std::uint64_t>(core),
+                   rows, Bytes(kPitch)});
+  };
+  for (std::int64_t i = 0; i < cores * kAhead; ++i) fetch(i % cores);
   std::vector<Time> ends;
-  ends.reserve(static_cast<std::size_t>(all));
-  while (static_cast<std::int64_t>(ends.size()) < all) {
-    const Next next = ready.top();
-    ready.pop();
-    std::int64_t& tile = fetched[static_cast<std::size_t>(next.core)];
-    if (tile == kTiles) continue;
-    const auto address =
-        static_cast<std::uint64_t>(tile++ * rows * kPitch + next.core * size) % memory.capacity();
-    ends.push_back(memory.access_2d(next.at, address, Bytes(size), rows, Bytes(kPitch), false));
-    ready.push({ends.back(), next.core});
+  ends.reserve(all);
+  std::vector<std::int64_t> served;
+  while (ends.size() < all) {
+    now += memory.lookahead();
+    memory.advance(now);
+    served.clear();
+    for (const HbmCompletion& done : memory.completions()) {
+      ends.push_back(done.finish);
+      served.push_back(static_cast<std::int64_t>(done.tag));
+    }
+    memory.completions().clear();
+    for (const std::int64_t core : served) fetch(core);
   }
   std::sort(ends.begin(), ends.end());
-  const Time middle =
-      ends[static_cast<std::size_t>(all * 3 / 4)] - ends[static_cast<std::size_t>(all / 4)];
-  const Time bus = transfer_time(Bytes(all / 2 * rows * size), spec.peak());
+  const Time middle = ends[all * 3 / 4] - ends[all / 4];
+  const Time bus = transfer_time(Bytes(cores * kTiles / 2 * rows * size), spec.peak());
   return std::max(1.0, middle / bus);
 }
 

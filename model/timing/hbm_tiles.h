@@ -13,9 +13,9 @@ enum class TileFetch {
 
 /// Factor by which short row segments stretch a transfer against one long stream of the same bytes
 /// (1 or more): cores fetch neighbouring column tiles of a matrix of 16-bit numbers whose rows are
-/// 16.1 KiB apart, `bytes` of each row. Measured on HbmFast once per size, memory and kind of
-/// fetch, then remembered. Sizes are rounded up to a power of two; from 16 KiB on a segment is a
-/// stream.
+/// 16.1 KiB apart, `bytes` of each row. Measured once per size, memory and kind of fetch, a wave on
+/// HbmFast, a steady fetch on HbmQueued, then remembered. Sizes are rounded up to a power of two;
+/// from 16 KiB on a segment is a stream.
 [[nodiscard]] double tile_stretch(const HbmSpec& spec, std::int64_t bytes,
                                   TileFetch fetch = TileFetch::kWave);
 
