@@ -141,9 +141,30 @@ HbmTimingSet load_timing(const std::string& name) {
     check(set);
     return set;
   }
-  HbmTimingSet set = config::load<HbmTimingSet>(name, kKind);
-  check(set);
+  const config::Node document = config::resolve(name, kKind);
+  const auto set = config::bind<HbmTimingSet>(document);
+  check_timing(document);
   return set;
+}
+
+void check_timing(const config::Node& document) {
+  try {
+    check(config::bind<HbmTimingSet>(document));
+  } catch (const InputError& error) {
+    // A contradiction is told at the first key that its sentence names.
+    const std::string text = error.what();
+    const std::size_t begin = text.find("': ");
+    const config::Node* place = nullptr;
+    std::size_t first = std::string::npos;
+    for (const config::Entry& entry : document.map) {
+      const std::size_t at = text.find(" " + entry.key + " ", begin);
+      if (begin == std::string::npos || at >= first || entry.value.where.line == 0) continue;
+      first = at;
+      place = &entry.value;
+    }
+    if (place != nullptr) throw InputError(place->where, text);
+    throw;
+  }
 }
 
 HbmSpec spec_from_name(const std::string& name, int channels, std::string_view mapping) {
@@ -275,8 +296,10 @@ void check_at(const config::Node& chip, std::string_view key, Rule&& rule) {
     const config::Node* memory = chip.find("memory");
     const config::Node* place = memory == nullptr ? nullptr : memory->find(key);
     if (place == nullptr) place = memory;
-    if (place == nullptr || place->where.line == 0) throw;
-    throw InputError(place->where, error.what());
+    if (place == nullptr) throw;
+    if (place->where.line > 0) throw InputError(place->where, error.what());
+    if (place->origin.empty()) throw;
+    throw InputError(place->origin + ": " + error.what());
   }
 }
 

@@ -18,6 +18,10 @@ namespace athena::timing {
 /// `<standard>-<rate>Gbps-derived` at any rate. Checked; throws InputError with the nearest name.
 [[nodiscard]] HbmTimingSet load_timing(const std::string& name);
 
+/// Checks the document of a timing set. Throws InputError with the place of what contradicts
+/// itself.
+void check_timing(const config::Node& document);
+
 /// A timing set's name with the suffixes of the reference runs: -noref, -4Gb, -perbank, -rqN (read
 /// queue), -frfcfs (first ready), -base (none). `mapping` is `plain` or `hash`; 1 to 16 channels.
 [[nodiscard]] HbmSpec spec_from_name(const std::string& name, int channels,

@@ -157,6 +157,8 @@ TEST_CASE("bad memory keys name their place", "[hbm]") {
        "column");
   says(refusal({"memory.map=[offset 5, column, pseudo_channel 1, bank_group 2, bank 2, row]"}),
        "number of bits");
+  says(refusal({"memory.map=[offset 5, column 5, pseudo_channel 1, bank_group 2, bank 1, row]"}),
+       "--set memory.map");
   says(refusal({"memory.interleave=384 B"}), "power of two");
   says(refusal({"memory.capacity=800 GiB"}), "beyond");
   says(refusal({"memory.refresh=sometimes"}), "per_bank");
@@ -181,4 +183,21 @@ TEST_CASE("a broken address map in a file is refused with line and column", "[hb
   INFO(text);
   CHECK(text.find(file.filename().string() + ":3:") != std::string::npos);
   CHECK(text.find("field 'bank' has 1 bits but the organisation needs 2") != std::string::npos);
+}
+
+TEST_CASE("a timing set that contradicts itself is refused with line and column", "[hbm]") {
+  const auto file = std::filesystem::temp_directory_path() /
+                    ("athena-timing-" + std::to_string(::getpid()) + ".yaml");
+  std::ofstream(file) << "base: HBM2-2.0Gbps-8Gb\n"
+                         "tRC: 40\n";
+  std::string text;
+  try {
+    (void)load_timing(file.string());
+  } catch (const InputError& error) {
+    text = error.what();
+  }
+  std::filesystem::remove(file);
+  INFO(text);
+  CHECK(text.find(file.filename().string() + ":2:6") != std::string::npos);
+  CHECK(text.find("tRC = 40 is less than tRAS + tRP = 48") != std::string::npos);
 }
