@@ -129,6 +129,19 @@ std::string screen(const Json& run) {
         "{}\n",
         functional.at("compared").get<std::string>(), functional.at("elements").get<std::int64_t>(),
         functional.at("rel_l2").get<double>(), functional.at("dtype").get<std::string>());
+    if (functional.contains("finite_difference")) {
+      const Json& slope = functional.at("finite_difference");
+      text += fmt::format(
+          "loss {:.6f} (float64: {:.6f}); its slope along a random direction is {:.6g} by finite "
+          "differences, {:.6g} by the chip's gradients ({:.2e} apart); worst weight {}: {:.2e}; {} "
+          "of {} kernels by definition, the others instruction by instruction\n",
+          functional.at("loss").get<double>(), functional.at("loss_reference").get<double>(),
+          slope.at("loss_slope").get<double>(), slope.at("slope_by_gradients").get<double>(),
+          slope.at("relative_error").get<double>(),
+          functional.at("worst").at("weight").get<std::string>(),
+          functional.at("worst").at("rel_l2").get<double>(),
+          functional.at("kernels_by_definition").get<int>(), functional.at("kernels").get<int>());
+    }
   }
   if (run.contains("rtl")) text += "\n" + rtl_text(run.at("rtl"));
   const Json& provenance = run.at("provenance");

@@ -216,6 +216,8 @@ class Fuser {
       const std::int64_t heads = shape.heads + (write != nullptr ? 2 : 1) * shape.kv_heads;
       plan.head_width =
           std::max<std::int64_t>(shape.dim, columns / std::max<std::int64_t>(1, heads));
+      // Training has no cache to write, but its rows hold queries, keys and values all the same.
+      if (write == nullptr) plan.head_width = head_in_attention(rows, plan.head_width);
       plan.steps.push_back({VectorFn::kRope, kNoTensor, kNoTensor, rotated, 1, 0.0});
       plan.outputs.push_back({rows, bytes(rotated, tensor.dtype), 1, 0, 0, kNoTensor});
     }
@@ -228,6 +230,14 @@ class Fuser {
       plan.steps.push_back({VectorFn::kConvert, kNoTensor, kNoTensor, columns, 1, 0.0});
     }
     emit(op.name, plan, taken);
+  }
+
+  /// Width of a head in rows that the block's attention reads, else `otherwise`.
+  [[nodiscard]] std::int64_t head_in_attention(TensorId rows, std::int64_t otherwise) const {
+    for (const Op& op : block_.ops) {
+      if (op.kind == OpKind::kAttention && op.inputs.at(0) == rows) return op.attention().qk_dim;
+    }
+    return otherwise;
   }
 
   /// The batch as the block's attention has it: rope alone needs positions too.

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "exec/backward.h"
 #include "numerics/convert.h"
 
 namespace athena::exec {
@@ -25,10 +26,12 @@ std::int64_t last_dim(const workload::Tensor& tensor) {
 /// One repetition of a block over a table of values.
 class Interpreter {
  public:
-  Interpreter(const Graph& graph, Values& values, std::int64_t repeat)
-      : graph_(graph), values_(values), repeat_(repeat) {}
+  Interpreter(const Graph& graph, Values& values, std::int64_t repeat, double* loss)
+      : graph_(graph), values_(values), repeat_(repeat), loss_(loss) {}
 
   void run(const Op& op) {
+    const TensorAccess access = [this](TensorId id) -> std::vector<double>& { return at(id); };
+    if (run_backward(graph_, op, access, loss_)) return;
     switch (op.kind) {
       case OpKind::kEmbedding:
         embedding(op);
@@ -297,6 +300,7 @@ class Interpreter {
   const Graph& graph_;
   Values& values_;
   std::int64_t repeat_;
+  double* loss_;
 };
 
 }  // namespace
@@ -339,10 +343,14 @@ Values random_inputs(const Graph& graph, std::int64_t vocab, std::uint64_t seed)
   return values;
 }
 
-void run_reference(const Graph& graph, Values& values) {
+void run_operator(const Graph& graph, const Op& op, Values& values, double* loss) {
+  Interpreter(graph, values, 0, loss).run(op);
+}
+
+void run_reference(const Graph& graph, Values& values, double* loss) {
   for (const workload::Block& block : graph.blocks) {
     for (std::int64_t repeat = 0; repeat < block.repeat; ++repeat) {
-      Interpreter interpreter(graph, values, repeat);
+      Interpreter interpreter(graph, values, repeat, loss);
       for (const Op& op : block.ops) interpreter.run(op);
     }
   }

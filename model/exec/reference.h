@@ -18,8 +18,12 @@ using Values = std::map<std::pair<workload::TensorId, std::int64_t>, std::vector
 [[nodiscard]] Values random_inputs(const workload::Graph& graph, std::int64_t vocab,
                                    std::uint64_t seed);
 
+/// Runs one operator, also training's, on copy 0 of its tensors.
+void run_operator(const workload::Graph& graph, const workload::Op& op, Values& values,
+                  double* loss = nullptr);
+
 /// Runs every block and repetition; results are added to `values`. Throws InputError for an
-/// operator that has no reference.
-void run_reference(const workload::Graph& graph, Values& values);
+/// operator that has no reference. `loss`, when given, gets the value of a loss.
+void run_reference(const workload::Graph& graph, Values& values, double* loss = nullptr);
 
 }  // namespace athena::exec

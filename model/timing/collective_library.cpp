@@ -60,6 +60,11 @@ const config::StructSchema& schema_of(const CollectiveLibrary*) {
                  "of the payload rate, in an in-switch reduction", config::fraction())
           .field("point_to_point", &CollectiveLibrary::point_to_point,
                  "base of a send and receive pair", not_negative())
+          .field("cores", &CollectiveLibrary::cores,
+                 "cores of the chip that a collective occupies while it moves data",
+                 config::range(0, 1024))
+          .field("memory_touches", &CollectiveLibrary::memory_touches,
+                 "times that a byte on the wire crosses the memory of a chip", not_negative())
           .field("rank_skew", &CollectiveLibrary::rank_skew,
                  "how much later the last rank arrives when host processes launch the call",
                  not_negative())

@@ -41,6 +41,12 @@ struct CollectiveLibrary {
   Seconds in_switch_base{0.0};      ///< once per call of an in-switch reduction
   double in_switch_efficiency = 1.0;
   Seconds point_to_point{0.0};  ///< base of a send and receive pair
+  /// Cores of the chip that a collective occupies while it moves data: a library of kernels takes
+  /// them from what computes beside it; DMA engines take none.
+  int cores = 0;
+  /// Times that a byte on the wire crosses the memory of a chip: read by its sender, written by its
+  /// receiver, and where a kernel adds it up, read again with the local term and written once more.
+  double memory_touches = 2.0;
   /// How much later than the first the last rank arrives when separate host processes launch the
   /// call; 0 inside a captured graph or a static program. Added only where a caller asks.
   Seconds rank_skew{0.0};

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "exec/reference.h"
 #include "exec/store.h"
+#include "jobs/simulation/gradients.h"
 
 namespace athena::jobs {
 namespace {
@@ -37,8 +38,7 @@ nlohmann::ordered_json run_functional(StepRunner& runner, const Workload& work,
         "--functional holds a program against the model it came from: name the model, not the "
         "program file.");
   }
-  if (work.graph.blocks.empty())
-    throw InputError("--functional computes prefill and decode, not training.");
+  if (work.phase.phase == workload::Phase::kTrain) return run_gradients(runner, work, spec);
   const std::int64_t vocab = work.has_model ? work.model.vocab : 1;
   const compiler::Compiled compiled = runner.compile(work.graph, true);
   const exec::Values inputs = exec::random_inputs(work.graph, vocab, spec.seed);

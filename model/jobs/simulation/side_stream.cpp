@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "analytic/rates.h"
 #include "base/error.h"
 
 namespace athena::jobs {
@@ -15,6 +16,8 @@ constexpr double kNever = std::numeric_limits<double>::infinity();
 /// One kernel of a block, once per repetition.
 struct Slot {
   double seconds = 0;
+  double clocked = 0;  ///< share of a kernel's time that its cores bound
+  double memory = 0;   ///< ... that memory bounds; of a collective: share of the memory's rate
   const workload::CollectiveShape* collective = nullptr;
   std::size_t lane = 0;         ///< 0: links of the domain, 1: network between domains
   std::vector<std::size_t> of;  ///< asynchronous slots of this block whose result it reads
@@ -46,6 +49,43 @@ bool reads(const workload::Block& block, const mapping::KernelPlan& reader,
   return false;
 }
 
+/// Payload that a rank puts on its links.
+double wire_bytes(const workload::CollectiveShape& shape) {
+  const auto n = static_cast<double>(std::max(1, shape.size));
+  const auto bytes = static_cast<double>(shape.bytes);
+  switch (shape.kind) {
+    case workload::CollectiveKind::kAllReduce:
+      return 2.0 * (n - 1.0) / n * bytes;
+    case workload::CollectiveKind::kAllGather:
+    case workload::CollectiveKind::kReduceScatter:
+    case workload::CollectiveKind::kAllToAll:
+      return (n - 1.0) / n * bytes;
+    default:
+      return bytes;
+  }
+}
+
+/// Share of the memory's rate that a collective takes while it runs.
+double memory_share(const workload::CollectiveShape& shape, double seconds,
+                    const Machine& machine) {
+  if (seconds <= 0) return 0;
+  const double rate = machine.library.memory_touches * wire_bytes(shape) / seconds;
+  constexpr double kMost = 0.9;  // assumed: arbitration leaves the kernels a tenth
+  return std::min(kMost, rate / analytic::rates_of(machine.chip).memory_stream);
+}
+
+/// What bounds a kernel, as shares of its time.
+void read_bounds(Slot& slot, const timing::PathShares& path) {
+  const auto all = static_cast<double>(path.total().value());
+  if (all <= 0) return;
+  const auto of = [&](timing::Bound bound) {
+    return static_cast<double>(path.of(bound).value()) / all;
+  };
+  slot.clocked =
+      of(timing::Bound::kCompute) + of(timing::Bound::kVector) + of(timing::Bound::kPower);
+  slot.memory = of(timing::Bound::kHbm);
+}
+
 std::vector<Row> rows_of(const compiler::Compiled& compiled, const Machine& machine,
                          const StepResult& step) {
   std::vector<Row> rows;
@@ -60,10 +100,12 @@ std::vector<Row> rows_of(const compiler::Compiled& compiled, const Machine& mach
         throw InternalError("the kernels of a step are not those that were compiled.");
       }
       Slot slot;
+      read_bounds(slot, step.kernels[at].path);
       slot.seconds = step.kernels[at++].seconds / static_cast<double>(plan.repeat);
       if (const auto* collective = std::get_if<mapping::CollectivePlan>(&kernel.plan)) {
         slot.collective = &collective->shape;
         slot.lane = lane_of(collective->shape, machine);
+        slot.memory = memory_share(collective->shape, slot.seconds, machine);
       }
       for (std::size_t k = 0; k < row.slots.size(); ++k) {
         if (!row.slots[k].async() || !reads(block, kernel, plan.kernels[k])) continue;
@@ -80,6 +122,7 @@ std::vector<Row> rows_of(const compiler::Compiled& compiled, const Machine& mach
 /// Compute in program order, collectives on their lanes.
 class Streams {
  public:
+  explicit Streams(double cores_taken) : cores_taken_(cores_taken) {}
   void run(const Row& row) {
     std::vector<double> done(row.slots.size(), kNever), next(row.slots.size(), kNever);
     issue_ahead(row, next);
@@ -96,8 +139,7 @@ class Streams {
         if (slot.collective != nullptr) {
           now_ = transfer(slot);
         } else {
-          now_ += slot.seconds;
-          compute_ += slot.seconds;
+          compute(slot);
         }
       }
     }
@@ -110,8 +152,39 @@ class Streams {
  private:
   double transfer(const Slot& slot) {
     double& free = free_[slot.lane];
-    free = std::max(free, now_) + slot.seconds;
+    const double begin = std::max(free, now_);
+    free = begin + slot.seconds;
+    transfers_.push_back({begin, free, slot.memory});
     return free;
+  }
+
+  /// A kernel runs slower while transfers take cores and memory from it.
+  void compute(const Slot& slot) {
+    const double begin = now_;
+    double left = slot.seconds;
+    std::erase_if(transfers_, [&](const Busy& t) { return t.end <= now_; });
+    while (left > 0) {
+      double until = kNever, memory = 0;
+      bool any = false;
+      for (const Busy& t : transfers_) {
+        if (t.end <= now_) continue;
+        if (t.begin > now_) {
+          until = std::min(until, t.begin);
+          continue;
+        }
+        any = true;
+        until = std::min(until, t.end);
+        memory = std::min(0.9, memory + t.memory);
+      }
+      const double slow = any ? 1.0 + slot.clocked * (1.0 / (1.0 - cores_taken_) - 1.0) +
+                                    slot.memory * (1.0 / (1.0 - memory) - 1.0)
+                              : 1.0;
+      const double span = std::min(until - now_, left * slow);
+      left -= span / slow;
+      if (span <= 0 || left <= 1e-12 * slot.seconds) left = 0;
+      now_ += span;
+    }
+    compute_ += now_ - begin;
   }
   void issue_ahead(const Row& row, std::vector<double>& done) {
     for (std::size_t k = 0; k < row.slots.size(); ++k) {
@@ -119,8 +192,15 @@ class Streams {
     }
   }
 
+  /// A transfer under way or to come.
+  struct Busy {
+    double begin = 0, end = 0;
+    double memory = 0;  ///< share of the memory's rate
+  };
   double now_ = 0, compute_ = 0, pending_ = 0;
+  double cores_taken_ = 0;  ///< share of the chip's cores, while transfers run
   std::array<double, 2> free_{};
+  std::vector<Busy> transfers_;
 };
 
 }  // namespace
@@ -140,7 +220,9 @@ Communication overlap(const compiler::Compiled& compiled, const Machine& machine
       }
     }
   }
-  Streams streams;
+  // assumed: at most half of the cores, whatever a small chip runs.
+  Streams streams(std::min(
+      0.5, static_cast<double>(machine.library.cores) / std::max(1, machine.chip.cores())));
   for (const Row& row : rows) streams.run(row);
   streams.drain();
   result.exposed = streams.now() - streams.compute();

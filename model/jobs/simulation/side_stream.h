@@ -27,8 +27,9 @@ struct Communication {
 /// (a gather of weights) is issued a repetition ahead; one that nobody in the block reads (a
 /// reduction of gradients) must have ended when the graph ends. Transfers inside a scale-up domain
 /// and between domains use different wires; those on the same wires follow each other.
-/// Shortens seconds, path and energy of `step` accordingly. The cores that a library occupies while
-/// it moves data are not taken from compute.
+/// Shortens seconds, path and energy of `step` accordingly. While transfers run, kernels beside
+/// them are slower: by the cores that the library occupies where cores bound them, by the memory
+/// traffic of the transfer where memory does.
 [[nodiscard]] Communication overlap(const compiler::Compiled& compiled, const Machine& machine,
                                     StepResult& step);
 

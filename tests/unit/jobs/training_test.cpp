@@ -85,6 +85,36 @@ TEST_CASE("a gather of weights hides behind compute, but for the first") {
   }
 }
 
+TEST_CASE("communication takes cores and memory from the kernels beside it") {
+  jobs::PointSpec spec = step_of("mpt-1b", "dgx-a100-80gb");
+  spec.dp = 8;
+  spec.zero = 3;
+  spec.micro_batch = 8;
+  spec.global_batch = 64;
+  jobs::Machine machine = jobs::resolve_machine(spec);
+  const jobs::Workload work = jobs::resolve_workload(spec, machine);
+  const workload::Graph graph =
+      workload::step_graphs(work.model, work.phase, 1).backward_last.front();
+  const auto seconds = [&](int cores, double touches) {
+    machine.library.cores = cores;
+    machine.library.memory_touches = touches;
+    jobs::StepRunner runner(machine, "analytic");
+    const compiler::Compiled compiled = runner.compile(graph);
+    jobs::StepResult step = runner.run(compiled);
+    const double serial = step.seconds;
+    (void)jobs::overlap(compiled, machine, step);
+    CHECK(step.seconds <= serial * (1 + 1e-9));
+    return step.seconds;
+  };
+  const double free = seconds(0, 0.0), cores = seconds(24, 0.0), memory = seconds(0, 3.0),
+               both = seconds(24, 3.0);
+  CHECK(cores > free);
+  CHECK(memory > free);
+  CHECK(both > std::max(cores, memory));
+  // Never slower than if every kernel had to do without those cores all the time.
+  CHECK(cores < free * 108.0 / 84.0);
+}
+
 TEST_CASE("a deeper pipeline with as many micro-batches has the bubble of the closed form") {
   jobs::PointSpec spec = step_of("gpt3-175b", "athena-node");
   spec.nodes = 16;

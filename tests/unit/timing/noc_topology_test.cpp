@@ -149,6 +149,42 @@ TEST_CASE("dead links that cut terminals off name them") {
   CHECK_THROWS_WITH(Topology(spec), Catch::Matchers::Contains("no link between routers 0 and 3"));
 }
 
+TEST_CASE("without rerouting, the pairs that a dead link parts are listed") {
+  NocSpec spec = spec_of(NocKind::kMesh, 3, 3);
+  spec.reroute = false;
+  spec.dead_links = {{0, 1}};
+  // x first: whoever crosses from column 0 to the others in row 0, both ways.
+  CHECK_THROWS_WITH(Topology(spec), Catch::Matchers::Contains("noc.dead_links: 14 pairs") &&
+                                        Catch::Matchers::Contains("0 -> 1, 0 -> 2") &&
+                                        Catch::Matchers::Contains("and 6 more"));
+  spec.reroute = true;
+  CHECK_NOTHROW(Topology(spec));
+  spec.dead_links.clear();
+  spec.reroute = false;
+  CHECK_NOTHROW(Topology(spec));
+}
+
+TEST_CASE("what a chip says of its network is what is built") {
+  config::ChipConfig chip;
+  chip.noc.routing = NocRouting::kO1Turn;
+  chip.noc.message_classes = 2;
+  chip.noc.virtual_channels = 8;
+  chip.noc.buffer_flits = 5;
+  chip.noc.switching = config::SwitchPolicy::kFlit;
+  const NocSpec spec = noc_spec(chip);
+  CHECK(spec.routing == NocRouting::kO1Turn);
+  CHECK(spec.message_classes == 2);
+  CHECK(spec.virtual_channels == 8);
+  CHECK(spec.buffer_flits == 5);
+  CHECK(spec.switching == config::SwitchPolicy::kFlit);
+  CHECK(Topology(spec).variants() == 2);
+  chip.noc.dead_links = {{0, 1}};
+  chip.noc.reroute = false;
+  CHECK_THROWS_WITH(Topology(noc_spec(chip)), Catch::Matchers::Contains("0 -> 1"));
+  chip.noc.reroute = true;
+  CHECK_NOTHROW(Topology(noc_spec(chip)));
+}
+
 TEST_CASE("impossible networks are refused with the key") {
   const auto refuses = [](NocSpec spec, const std::string& key) {
     CHECK_THROWS_AS(Topology(spec), InputError);
