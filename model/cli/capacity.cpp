@@ -32,7 +32,7 @@ struct Options {
   int most_replicas = 1024;
   double usd_per_chip_hour = 0.0;
   double tolerance = serving::TableLimits{}.tolerance;
-  std::size_t calibration_steps = 20;
+  std::size_t calibration_steps = 12;
 };
 
 constexpr double kSecondsPerHour = 3600.0;

@@ -78,6 +78,8 @@ void add_export_command(CLI::App& app, Session& session) {
   const auto options = std::make_shared<Options>();
   command.add_option("--format", options->format, "vidur or llmservingsim")->required();
   command.add_option("-o,--out", options->out, "folder to write to")->required();
+  // Hundreds of whole steps: minutes in the transaction tier, a second in closed form.
+  options->hardware.spec.fidelity = "analytic";
   options->hardware.add_to(command, false);
   command.add_option("--hardware-name", options->spec.hardware,
                      "name of the chip in the other tool");

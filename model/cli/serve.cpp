@@ -36,7 +36,7 @@ struct Options {
   double vs_usd_per_chip_hour = 0.0;
   double tolerance = serving::TableLimits{}.tolerance;
   std::optional<std::size_t> checked_steps;
-  std::size_t calibration_steps = 20;
+  std::size_t calibration_steps = 12;
   bool exact = false;
   bool tables = false;
   std::string out;

@@ -48,8 +48,9 @@ class Bundle {
     chunks_ = export_grid(std::min<std::int64_t>(16, spec.max_tokens), spec.max_tokens, 0.5 * d);
     lengths_ = export_grid(std::min<std::int64_t>(16, keys_), keys_, 0.5 * d);
     for (int i = 0; i < model.layers; ++i) moe_layers_ += model.layer_kind(i).moe ? 1 : 0;
-    total_ = tokens_.size() + sequences_.size() +
-             (chunks_.size() + sequences_.size()) * lengths_.size() + chunks_.size() * 8;
+    total_ = tokens_.size() * (dense_layers().size() + (model.is_moe() ? 1 : 0)) +
+             2 * sequences_.size() + sequences_.size() * lengths_.size() +
+             chunks_.size() * (1 + lengths_.size() + 8);
   }
 
   std::vector<ExportFile> files() {
