@@ -282,3 +282,38 @@ TEST_CASE("an access beyond the capacity is refused in one sentence", "[hbm]") {
   CHECK_THROWS_AS(memory.submit({capacity - 32, Bytes(64), false, Time(0), 0}), InputError);
   CHECK_THROWS_AS(memory.submit({0, Bytes(0), false, Time(0), 0}), InputError);
 }
+
+TEST_CASE("a window of rows is one request that ends with its last row", "[hbm]") {
+  const HbmSpec spec = spec_from_name("HBM2E-3.2Gbps-derived", 8, "hash");
+  const auto run = [&](bool window) {
+    HbmQueued memory(spec);
+    if (window) {
+      memory.submit({4096, Bytes(256), false, Time(0), 7, 64, Bytes(24576)});
+    } else {
+      for (std::uint64_t row = 0; row < 64; ++row) {
+        memory.submit({4096 + row * 24576, Bytes(256), false, Time(0), 7});
+      }
+    }
+    Time end(0);
+    std::size_t answers = 0;
+    for (Time now(0); memory.outstanding() > 0;) {
+      now += memory.lookahead();
+      memory.advance(now);
+      for (const HbmCompletion& done : memory.completions()) {
+        end = std::max(end, done.finish);
+        ++answers;
+        CHECK(done.tag == 7);
+      }
+      memory.completions().clear();
+    }
+    return std::pair(end, answers);
+  };
+  const auto one = run(true);
+  const auto many = run(false);
+  CHECK(one.first == many.first);
+  CHECK(one.second == 1);
+  CHECK(many.second == 64);
+  HbmQueued memory(spec);
+  const auto last = static_cast<std::uint64_t>(spec.capacity().value()) - 256;
+  CHECK_THROWS_AS(memory.submit({last, Bytes(256), false, Time(0), 0, 2, Bytes(256)}), InputError);
+}
