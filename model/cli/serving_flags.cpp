@@ -155,7 +155,7 @@ void ServingSide::calibrate(const serving::StepSample& sample) {
   few_ = source(serving::shallow(spec_, hardware_.fidelity));
   few_closed_ = source(serving::shallow(spec_, kClosedForms));
   calibration_ = std::make_unique<serving::Calibration>(serving::calibrate(
-      *tables_, *closed_.store, *few_closed_.store, *few_.store, sample.shapes()));
+      *tables_, {*closed_.store, *steps_.store, *few_closed_.store, *few_.store}, sample.shapes()));
   tables_->calibrate(calibration_.get());
 }
 

@@ -1,6 +1,7 @@
 #include "serving/calibration.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -191,7 +192,7 @@ StepSample::StepSample(std::size_t size, std::uint64_t seed) : size_(size), seed
 
 void StepSample::show(const StepShape& shape, double weight) {
   if (size_ == 0 || !(weight > 0.0)) return;
-  Rng rng(seed_ + ++shown_);
+  Rng rng(seed_ * 0x9E3779B97F4A7C15ULL + ++shown_);  // samples of other seeds are independent
   const double key = std::log1p(-rng.uniform()) / weight;
   std::vector<Kept>& kept = kept_[shape.decodes() == shape.sequences() ? 0 : 1];
   const auto later = [](const Kept& a, const Kept& b) { return a.key > b.key; };
@@ -225,14 +226,46 @@ std::vector<StepShape> StepSample::shapes() const {
   return out;
 }
 
-Calibration calibrate(OperatorTables& tables, MeasurementStore& full, MeasurementStore& closed_form,
-                      MeasurementStore& transaction, const std::vector<StepShape>& shapes) {
+namespace {
+
+StepParts longer(StepParts parts, double factor) {
+  for (StepTerms* t :
+       {&parts.tokens, &parts.head, &parts.decode_attention, &parts.prompt_attention})
+    *t = {t->time * factor, t->core * factor, t->core_energy, t->other_energy};
+  return parts;
+}
+
+/// Few layers begin and end more often than many: what that makes of a step, from the steps that
+/// were simulated whole, by kind.
+void correct_depth(std::vector<CalibrationStep>& steps, const std::vector<double>& whole_seconds) {
+  std::array<double, 2> whole{}, expected{};
+  const auto kind = [](const CalibrationStep& s) -> std::size_t {
+    return s.shape.decodes() == s.shape.sequences() ? 0 : 1;
+  };
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (whole_seconds[i] <= 0) continue;
+    whole[kind(steps[i])] += whole_seconds[i];
+    expected[kind(steps[i])] += steps[i].expected.device().time.value();
+  }
+  for (CalibrationStep& step : steps) {
+    const std::size_t k = kind(step);
+    step.expected = longer(step.expected, quotient(whole[k], expected[k]));
+  }
+}
+
+}  // namespace
+
+Calibration calibrate(OperatorTables& tables, const CalibrationSources& sources,
+                      const std::vector<StepShape>& shapes) {
   std::vector<CalibrationStep> steps;
+  std::vector<double> whole_seconds;  // device time of steps that were simulated whole, else 0
+  std::array<std::size_t, 2> of_kind{};
+  MeasurementStore& full = sources.closed_form;
   const Seconds host = full.timer().host_time();
   for (const StepShape& shape : shapes) {
     const auto& whole = full.get(shape);
-    const auto& cheap = closed_form.get(shape);
-    const auto& dear = transaction.get(shape);
+    const auto& cheap = sources.few_closed_form.get(shape);
+    const auto& dear = sources.few_simulated.get(shape);
     if (!whole || !cheap || !dear) continue;
     CalibrationStep step{shape, tables.parts(shape), parts_of(*whole, shape, host)};
     const StepParts below = parts_of(*cheap, shape, host), above = parts_of(*dear, shape, host);
@@ -243,8 +276,15 @@ Calibration calibrate(OperatorTables& tables, MeasurementStore& full, Measuremen
         scaled_by(e.decode_attention, above.decode_attention, below.decode_attention);
     e.prompt_attention =
         scaled_by(e.prompt_attention, above.prompt_attention, below.prompt_attention);
+    double seconds = 0;
+    if (of_kind[shape.decodes() == shape.sequences() ? 0 : 1]++ < sources.whole_steps) {
+      if (const auto& all = sources.simulated.get(shape); all)
+        seconds = (all->all_terms().time - host).value();
+    }
+    whole_seconds.push_back(seconds);
     steps.push_back(std::move(step));
   }
+  correct_depth(steps, whole_seconds);
   return Calibration(std::move(steps));
 }
 

@@ -85,10 +85,18 @@ class StepSample {
   std::array<std::vector<Kept>, 2> kept_;  ///< heaps, smallest key first
 };
 
-/// Simulates each shape with few layers in both tiers, and compares. Shapes that do not fit are
-/// left out. `tables` speaks of all layers, `full` is its store.
-[[nodiscard]] Calibration calibrate(OperatorTables& tables, MeasurementStore& full,
-                                    MeasurementStore& closed_form, MeasurementStore& transaction,
+/// Where a calibration's measurements come from.
+struct CalibrationSources {
+  MeasurementStore& closed_form;      ///< all layers; what the tables are made of
+  MeasurementStore& simulated;        ///< all layers, in the tier that is wanted
+  MeasurementStore& few_closed_form;  ///< few layers
+  MeasurementStore& few_simulated;
+  std::size_t whole_steps = 4;  ///< of each kind, simulated with all layers as well
+};
+
+/// Simulates each shape with few layers in both tiers, and compares; some with all layers, which
+/// say what few layers miss. Shapes that do not fit are left out.
+[[nodiscard]] Calibration calibrate(OperatorTables& tables, const CalibrationSources& sources,
                                     const std::vector<StepShape>& shapes);
 
 }  // namespace athena::serving

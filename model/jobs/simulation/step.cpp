@@ -78,6 +78,14 @@ void show_power(timing::PathShares& path, double ratio) {
   }
 }
 
+/// The plan of a decode step that sees `extra_keys` more keys than the one that was compiled.
+mapping::Plan at_step(mapping::Plan plan, std::int64_t extra_keys) {
+  if (auto* attention = std::get_if<mapping::AttentionPlan>(&plan)) {
+    for (workload::Sequences& entry : attention->shape.batch) entry.kv_len += extra_keys;
+  }
+  return plan;
+}
+
 }  // namespace
 
 void StepResult::add(const StepResult& other, double factor) {
@@ -152,7 +160,8 @@ compiler::Compiled StepRunner::compile(const workload::Graph& graph, bool exact)
   return compiler::compile(graph, machine_.chip, machine_.stack, {machine_.chip_hash(), exact});
 }
 
-StepResult StepRunner::analytic(const compiler::Compiled& compiled, double ratio) const {
+StepResult StepRunner::analytic(const compiler::Compiled& compiled, double ratio,
+                                std::int64_t extra_keys) const {
   StepResult result;
   const analytic::Residency residency = compiled.residency();
   double device = 0;
@@ -161,7 +170,10 @@ StepResult StepRunner::analytic(const compiler::Compiled& compiled, double ratio
   for (const mapping::BlockPlan& block : compiled.mapping.blocks) {
     const auto repeat = static_cast<double>(block.repeat);
     for (const mapping::KernelPlan& plan : block.kernels) {
-      analytic::Estimate estimate = analytic::estimate(plan.plan, machine_.chip, rates_, residency);
+      analytic::Estimate estimate =
+          extra_keys > 0
+              ? analytic::estimate(at_step(plan.plan, extra_keys), machine_.chip, rates_, residency)
+              : analytic::estimate(plan.plan, machine_.chip, rates_, residency);
       if (const auto* collective = std::get_if<mapping::CollectivePlan>(&plan.plan)) {
         const workload::CollectiveShape& shape = collective->shape;
         estimate.link = transfer_time(machine_, std::string(workload::name(shape.kind)),
@@ -282,6 +294,22 @@ void StepRunner::regulate(StepResult& result, double nominal_seconds) const {
   result.clock_ratio = point.clock_ratio;
 }
 
+void StepRunner::keep_cap(StepResult& step) const {
+  const double core = share_of_core(step.path, machine_.chip);
+  const timing::Activity drawn =
+      activity(step, step.seconds * (1.0 - core + core * step.clock_ratio));
+  const timing::PowerPoint point = timing::governed_point(power_, drawn, machine_.power_cap);
+  if (point.clock_ratio < step.clock_ratio) {
+    const double longer = step.clock_ratio / point.clock_ratio - 1.0;
+    const Time more = to_time(Seconds(core * step.seconds * longer));
+    step.path.add(Bound::kPower, more);
+    step.seconds += to_seconds(more).value();
+    step.clock_ratio = point.clock_ratio;
+  }
+  step.power_w = timing::power_at(power_, drawn, step.clock_ratio).total.value();
+  step.energy_j = step.power_w * step.seconds;
+}
+
 /// Power while each kernel runs, from its own events.
 void StepRunner::show_kernel_power(StepResult& result) const {
   for (chip::KernelResult& kernel : result.kernels) {
@@ -297,13 +325,13 @@ void StepRunner::show_kernel_power(StepResult& result) const {
 StepResult StepRunner::run(const compiler::Compiled& compiled, std::int64_t extra_keys,
                            exec::Meaning* meaning) {
   // The clock that the cap allows settles over many milliseconds; the closed forms find it first.
-  StepResult nominal = analytic(compiled, 1.0);
+  StepResult nominal = analytic(compiled, 1.0, extra_keys);
   const double nominal_seconds = nominal.seconds;
   const timing::PowerPoint point =
       timing::governed_point(power_, activity(nominal, nominal_seconds), machine_.power_cap);
   const double ratio = point.clock_ratio;
   if (fidelity_ == "analytic") {
-    StepResult result = ratio < 1.0 ? analytic(compiled, ratio) : std::move(nominal);
+    StepResult result = ratio < 1.0 ? analytic(compiled, ratio, extra_keys) : std::move(nominal);
     result.clock_ratio = ratio;
     settle_power(result, nominal_seconds);
     return result;

@@ -60,6 +60,9 @@ class StepRunner {
   [[nodiscard]] StepResult run(const program::Program& program);
   [[nodiscard]] StepResult run(const workload::Graph& graph) { return run(compile(graph)); }
   [[nodiscard]] const Machine& machine() const { return machine_; }
+  /// Work that now overlaps draws more at a time than it did in a row: lowers the clock until the
+  /// power cap holds again, and settles power and energy.
+  void keep_cap(StepResult& step) const;
   /// From now on every run of the transaction tier keeps a timeline and a map of memory.
   void record(const timing::TimelineOptions& options) { record_ = options; }
   /// Who times the products of the transaction tier; null = the closed form.
@@ -67,7 +70,8 @@ class StepRunner {
   [[nodiscard]] exec::MatrixEngine* matrix() const { return matrix_; }
 
  private:
-  [[nodiscard]] StepResult analytic(const compiler::Compiled& compiled, double ratio) const;
+  [[nodiscard]] StepResult analytic(const compiler::Compiled& compiled, double ratio,
+                                    std::int64_t extra_keys) const;
   [[nodiscard]] StepResult transaction(const program::Program& program, double ratio,
                                        std::int64_t extra_keys, exec::Meaning* meaning);
   void regulate(StepResult& result, double nominal_seconds) const;

@@ -30,7 +30,9 @@ StageTimes simulate_stage(StepRunner& runner, const Workload& work, int stage, i
       if (!graph.blocks.empty()) {
         const compiler::Compiled compiled = runner.compile(graph);
         part.step = runner.run(compiled);
+        const double in_a_row = part.step.seconds;
         part.communication = overlap(compiled, runner.machine(), part.step);
+        if (part.step.seconds < in_a_row) runner.keep_cap(part.step);
       }
       out.push_back(std::move(part));
     }

@@ -16,7 +16,8 @@ namespace {
 /// each operator's work, and scatters from shape to shape.
 class TierTimer final : public OperatorTimer {
  public:
-  explicit TierTimer(double slower, double scatter = 0.0) : slower_(slower), scatter_(scatter) {}
+  explicit TierTimer(double slower, double scatter = 0.0, double depth = 1.0)
+      : slower_(slower), scatter_(scatter), depth_(depth) {}
   std::int64_t calls = 0;
 
   std::string identity() const override { return slower_ > 0 ? "dear" : "cheap"; }
@@ -30,14 +31,14 @@ class TierTimer final : public OperatorTimer {
       (g.q_len == 1 ? decode : prompt) +=
           static_cast<double>(g.count) * std::max(60e-9 * kv, 1.5e-9 * q * (kv - (q - 1) / 2.0));
     }
-    double noise = 1.0;
+    double noise = depth_;
     if (scatter_ > 0) {
       Rng rng(static_cast<std::uint64_t>(n * 131 + decode * 1e9 + prompt * 1e8));
-      noise += scatter_ * rng.normal();
+      noise *= 1.0 + scatter_ * rng.normal();
     }
     const double gemm = noise * std::max(8e-3, 60e-6 * 16.0 * std::ceil(n / 16.0)) *
                         (1.0 + slower_ * 0.02 * std::log2(n + 1));
-    const double head = 1e-4 * static_cast<double>(shape.sequences());
+    const double head = depth_ * 1e-4 * static_cast<double>(shape.sequences());
     decode *= noise * (1.0 + slower_ * 0.1);
     prompt *= noise * (1.0 - slower_ * 0.05);
     StepMeasurement m;
@@ -60,7 +61,7 @@ class TierTimer final : public OperatorTimer {
   }
 
  private:
-  double slower_, scatter_;
+  double slower_, scatter_, depth_;
 };
 
 TableLimits limits() {
@@ -104,7 +105,7 @@ double mean_error(OperatorTables& tables, OperatorTimer& truth, double* bias) {
 
 TEST_CASE("A dozen steps of each kind bring cheap tables to the dear tier") {
   TierTimer cheap(0.0), dear(1.0, 0.005), silent(1.0);
-  MeasurementStore full(cheap), few(cheap), transaction(dear);
+  MeasurementStore full(cheap), few(cheap), transaction(dear), whole(dear);
   OperatorTables tables(full, limits());
   double bias = 0;
   const double before = mean_error(tables, silent, &bias);
@@ -114,8 +115,9 @@ TEST_CASE("A dozen steps of each kind bring cheap tables to the dear tier") {
   Rng rng(5);
   for (int i = 0; i < 400; ++i) sample.show(random_shape(rng, i % 2 == 0), 0.02);
   REQUIRE(sample.shapes().size() == 24);
-  const Calibration calibration = calibrate(tables, full, few, transaction, sample.shapes());
-  CHECK(dear.calls == 24);
+  const Calibration calibration =
+      calibrate(tables, {full, whole, few, transaction}, sample.shapes());
+  CHECK(dear.calls == 24 + 8);  // four of each kind with all layers
   tables.calibrate(&calibration);
   CHECK(mean_error(tables, silent, &bias) < 0.01);
   CHECK(std::abs(bias) < 0.004);
@@ -127,14 +129,30 @@ TEST_CASE("A dozen steps of each kind bring cheap tables to the dear tier") {
   CHECK(told.max >= told.mean);
 }
 
+TEST_CASE("What few layers miss is made up for by the steps that were simulated whole") {
+  TierTimer cheap(0.0), dear(1.0), deep(1.0, 0.0, 1.02);
+  MeasurementStore full(cheap), few(cheap), transaction(dear), whole(deep);
+  OperatorTables tables(full, limits());
+  StepSample sample(12);
+  Rng rng(21);
+  for (int i = 0; i < 200; ++i) sample.show(random_shape(rng, i % 2 == 0), 0.02);
+  const Calibration calibration =
+      calibrate(tables, {full, whole, few, transaction}, sample.shapes());
+  tables.calibrate(&calibration);
+  double bias = 0;
+  (void)mean_error(tables, deep, &bias);
+  CHECK(std::abs(bias) < 0.004);
+}
+
 TEST_CASE("Calibrated steps in a row agree with the steps one by one") {
   TierTimer cheap(0.0), dear(1.0);
-  MeasurementStore full(cheap), few(cheap), transaction(dear);
+  MeasurementStore full(cheap), few(cheap), transaction(dear), whole(dear);
   OperatorTables tables(full, limits());
   StepSample sample(8);
   Rng rng(9);
   for (int i = 0; i < 100; ++i) sample.show(random_shape(rng, i % 2 == 0), 0.02);
-  const Calibration calibration = calibrate(tables, full, few, transaction, sample.shapes());
+  const Calibration calibration =
+      calibrate(tables, {full, whole, few, transaction}, sample.shapes());
   tables.calibrate(&calibration);
   StepShape shape{{{1, 700, 20}}, 20};
   const StepSegment segment = tables.segment(shape, 1000);
