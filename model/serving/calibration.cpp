@@ -237,7 +237,8 @@ StepParts longer(StepParts parts, double factor) {
 
 /// Few layers begin and end more often than many: what that makes of a step, from the steps that
 /// were simulated whole, by kind.
-void correct_depth(std::vector<CalibrationStep>& steps, const std::vector<double>& whole_seconds) {
+void correct_depth(std::vector<CalibrationStep>& steps, const std::vector<double>& whole_seconds,
+                   const OperatorTimer& timer) {
   std::array<double, 2> whole{}, expected{};
   const auto kind = [](const CalibrationStep& s) -> std::size_t {
     return s.shape.decodes() == s.shape.sequences() ? 0 : 1;
@@ -245,7 +246,9 @@ void correct_depth(std::vector<CalibrationStep>& steps, const std::vector<double
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (whole_seconds[i] <= 0) continue;
     whole[kind(steps[i])] += whole_seconds[i];
-    expected[kind(steps[i])] += steps[i].expected.device().time.value();
+    // As it runs, at the clock that the power cap allows it.
+    expected[kind(steps[i])] +=
+        (timer.settle(steps[i].expected.sum()).time - steps[i].expected.host.time).value();
   }
   for (CalibrationStep& step : steps) {
     const std::size_t k = kind(step);
@@ -258,7 +261,7 @@ void correct_depth(std::vector<CalibrationStep>& steps, const std::vector<double
 Calibration calibrate(OperatorTables& tables, const CalibrationSources& sources,
                       const std::vector<StepShape>& shapes) {
   std::vector<CalibrationStep> steps;
-  std::vector<double> whole_seconds;  // device time of steps that were simulated whole, else 0
+  std::vector<double> whole_seconds;  // time on the chip of steps that were simulated whole, else 0
   std::array<std::size_t, 2> of_kind{};
   MeasurementStore& full = sources.closed_form;
   const Seconds host = full.timer().host_time();
@@ -279,12 +282,12 @@ Calibration calibrate(OperatorTables& tables, const CalibrationSources& sources,
     double seconds = 0;
     if (of_kind[shape.decodes() == shape.sequences() ? 0 : 1]++ < sources.whole_steps) {
       if (const auto& all = sources.simulated.get(shape); all)
-        seconds = (all->all_terms().time - host).value();
+        seconds = (all->total - host).value();
     }
     whole_seconds.push_back(seconds);
     steps.push_back(std::move(step));
   }
-  correct_depth(steps, whole_seconds);
+  correct_depth(steps, whole_seconds, full.timer());
   return Calibration(std::move(steps));
 }
 

@@ -81,8 +81,9 @@ void read_bounds(Slot& slot, const timing::PathShares& path) {
   const auto of = [&](timing::Bound bound) {
     return static_cast<double>(path.of(bound).value()) / all;
   };
-  slot.clocked =
-      of(timing::Bound::kCompute) + of(timing::Bound::kVector) + of(timing::Bound::kPower);
+  // A cache is asked by cores: with fewer of them, fewer requests are under way.
+  slot.clocked = of(timing::Bound::kCompute) + of(timing::Bound::kVector) + of(timing::Bound::kL2) +
+                 of(timing::Bound::kPower);
   slot.memory = of(timing::Bound::kHbm);
 }
 

