@@ -78,7 +78,7 @@ HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
   for (const std::size_t mode : {0U, 1U}) {
     const auto places =
         static_cast<std::uint32_t>((mode == 0 ? spec.read_queue : spec.write_queue) / kPlace);
-    look_[mode] = std::min<std::uint32_t>(places, kLook);
+    look_[mode] = std::clamp<std::uint32_t>(places / 4, 1, kLook);
     rest_[mode] = places - look_[mode];
   }
   most_rest_ = std::max({rest_[0], rest_[1], 1U});
@@ -102,9 +102,6 @@ HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
 void HbmFast::reset() {
   const auto channels = static_cast<std::size_t>(spec_.channels());
   Channel fresh;
-  for (const std::size_t mode : {0U, 1U}) {  // places that the queue does not have are never free
-    for (std::size_t i = look_[mode]; i < kLook; ++i) fresh.queue[mode].front[i] = INT64_MAX;
-  }
   fresh.next_refresh = spec_.refresh == HbmRefresh::kNone ? INT64_MAX : k_.refi;
   channels_.assign(channels, fresh);
   bank_.assign(channels * static_cast<std::size_t>(banks_), Bank{});

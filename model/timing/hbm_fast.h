@@ -106,9 +106,10 @@ class HbmFast {
     std::array<Tick, 16> group{};  // tCCDL server of each bank group of each SID
     std::array<Tick, 8> across{};  // tCCDR server of each bank group over all SIDs
   };
-  /// When the places of a queue become free: the next few in no order (a controller serves its
-  /// queue in none), the rest in the order in which they were taken (a ring in places_).
-  static constexpr std::size_t kLook = 8;
+  /// When the places of a queue become free: the next quarter of them in no order (row hits and
+  /// ready banks pass those that wait; assumed), the rest in the order in which they were taken (a
+  /// ring in ring_).
+  static constexpr std::size_t kLook = 16;
   struct Queue {
     std::array<Tick, kLook> front{};
     std::uint32_t at = 0;
@@ -117,9 +118,9 @@ class HbmFast {
     std::array<Pseudo, 2> pseudo{};
     Tick row_bus = 0;
     Tick next_refresh = 0;
-    Tick seen = 0;                      // lockstep work included in the servers above
-    std::array<Queue, 2> queue{};       // of reads, of writes
-    std::int32_t writes = 0;            // accesses since the last drain
+    Tick seen = 0;                 // lockstep work included in the servers above
+    std::array<Queue, 2> queue{};  // of reads, of writes
+    std::int32_t writes = 0;       // accesses since the last drain
     std::int32_t reads = 0;
     Tick mode_floor = 0;  // earliest ACT for a read: the end of the last write drain
   };
@@ -172,13 +173,13 @@ class HbmFast {
   int slot_shift_ = 0;  // log2 of the ticks of one slot
   Tick period_ = 1;     // femtoseconds of one tick
   double per_period_ = 1.0;
-  std::array<std::uint32_t, 2> look_{};  // places of each queue in no order
+  std::array<std::uint32_t, 2> look_{};  // places of each queue in no order, up to kLook
   std::array<std::uint32_t, 2> rest_{};  // its other places, of `kPlace` accesses each
   std::uint32_t most_rest_ = 0;
   int access_shift_ = 0;
   bool closed_page_ = false;
   std::size_t ways_ = kWays;
-  std::int32_t drain_ = 0;                 // write accesses of one drain
+  std::int32_t drain_ = 0;        // write accesses of one drain
   std::uint64_t even_bytes_ = 0;  // smallest span that touches all channels; 0 = no lockstep
   std::uint64_t super_row_ = 0;   // bytes of one row in all banks of all channels
   double ticks_per_byte_ = 0.0;   // one byte on every channel's bus

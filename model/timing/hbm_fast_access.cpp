@@ -113,7 +113,8 @@ Tick HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std::uint32
   // Room in the controller's queue: the first of the places to become free, out of the next few.
   Queue& queue = c.queue[mode];
   std::size_t first = 0;
-  for (std::size_t i = 1; i < kLook; ++i) first = queue.front[i] < queue.front[first] ? i : first;
+  for (std::size_t i = 1; i < look_[mode]; ++i)
+    first = queue.front[i] < queue.front[first] ? i : first;
   const Tick entry = std::max(arrival, queue.front[first]);
 
   // An all-bank refresh stops whatever the bus is to carry behind it; a per-bank one only delays.
