@@ -60,7 +60,7 @@ TEST_CASE("every field can be set by its name and then shows in the text") {
       set_field(spec, name, "full");
     } else if (name == "fidelity") {
       set_field(spec, name, "detailed");
-    } else if (name == "all_ranks" || name == "functional") {
+    } else if (name == "all_ranks" || name == "functional" || name == "sequence_parallel") {
       set_field(spec, name, "true");
     } else {
       set_field(spec, name, "3");
