@@ -21,8 +21,8 @@ namespace athena::chip {
 using TransferTime = std::function<Seconds(const program::Transfer&)>;
 
 struct SequencerOptions {
-  bool skip_steady = true;    ///< repeat identical layers in arithmetic once they are steady
-  double tolerance = 1.5e-3;  ///< relative standard error of a block's time, to repeat it
+  bool skip_steady = true;  ///< repeat identical layers in arithmetic once they are steady
+  double tolerance = 2e-3;  ///< relative standard error of the time of all repetitions
   std::int64_t launch[2] = {0, 0};
   TransferTime transfer;
   exec::Shadow* shadow = nullptr;        ///< is told when kernels have ended
@@ -74,6 +74,7 @@ class Sequencer : public compute::Board, private sim::Client {
   void begin_transfer(compute::KernelRun& run);
   void done(compute::KernelRun& run, const timing::Moment& when);
   void account(const compute::KernelRun& run);
+  void forget_repeats();
   void end_repeat(const timing::Moment& when);
 
   const config::ChipConfig& chip_;
@@ -87,6 +88,10 @@ class Sequencer : public compute::Board, private sim::Client {
   std::vector<bool> last_of_repeat_;  ///< of each run
   Position next_;
   std::vector<timing::Moment> repeat_ends_;  ///< of the present block
+  std::vector<double>
+      centres_;          ///< mean time at which cores finished work of a repetition, seconds
+  double ends_sum_ = 0;  ///< of the repetition under way, for its centre
+  std::int64_t ends_ = 0;
   std::size_t ends_block_ = 0;
   timing::Moment host_;  ///< when the host has issued the last kernel
   timing::Moment last_end_;

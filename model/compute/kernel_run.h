@@ -55,6 +55,8 @@ struct KernelRun {
   timing::Moment start;  ///< items may start
   timing::Moment end;    ///< dependants may start
   timing::Moment last_item;
+  double ends_sum = 0;    ///< of the times at which cores (work queue: items) finished, seconds
+  std::int64_t ends = 0;  ///< how many did
   std::vector<std::pair<Core*, std::uint32_t>> waiting;  ///< streams blocked on this kernel
   std::unordered_map<std::uint64_t, Rendezvous> rendezvous;
   KernelStats stats;
