@@ -77,8 +77,8 @@ Steady steady_time(const std::vector<double>& centres, std::int64_t rest) {
     const double more = static_cast<double>(rest);
     const double mean = (centres.back() - centres[cut]) / count;
     const double variance = long_run_variance(steps.data() + cut, used, mean);
-    // Two or three may agree by chance: they must agree better.
-    const double trust = std::min(1.0, 0.2 * count);
+    // A few may agree by chance: they must agree better.
+    const double trust = std::min(1.0, 0.1 * count);
     const double error = std::sqrt(variance * (1.0 / count + 1.0 / more)) * more /
                          (more + static_cast<double>(steps.size())) / trust;
     if (error < best.error) best = {mean, error};

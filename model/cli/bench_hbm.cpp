@@ -3,7 +3,6 @@
 
 #include "cli/bench_mode.h"
 #include "memory/socket_speed.h"
-#include "sim/dispatcher.h"
 #include "timing/hbm_load.h"
 #include "validate/hbm_bench.h"
 
@@ -22,7 +21,6 @@ BenchMode bench_hbm_mode() {
       results.push_back({one.name, one.run(scale), one.unit});
     }
     session.progress(1.0, "TLM socket");
-    sim::prepare_kernel();
     const auto requests = static_cast<std::uint64_t>(std::max(1000.0, 5e5 * scale));
     const memory::SocketSpeed socket = memory::measure_socket(
         timing::spec_from_name("HBM2E-3.2Gbps-derived", 1, "hash"), requests);

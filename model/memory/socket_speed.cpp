@@ -6,6 +6,7 @@
 
 #include "base/rng.h"
 #include "memory/hbm_module.h"
+#include "sim/kernel.h"
 
 namespace athena::memory {
 namespace {
@@ -67,13 +68,14 @@ class Load : public sc_core::sc_module {
 }  // namespace
 
 SocketSpeed measure_socket(const timing::HbmSpec& spec, std::uint64_t requests) {
+  sim::prepare_kernel();
   HbmModule memory("memory", spec);
   Load load("load", spec);
   load.socket.bind(memory.socket);
   const auto rate = [&](bool random) {
     const std::clock_t begin = std::clock();
     load.start(requests, random);
-    sc_core::sc_start();
+    sim::run_kernel();
     return static_cast<double>(requests) * CLOCKS_PER_SEC /
            static_cast<double>(std::clock() - begin);
   };

@@ -14,14 +14,6 @@ sc_core::sc_time to_sc(Time t) {
 
 }  // namespace
 
-void prepare_kernel() {
-  static bool done = false;
-  if (done) return;
-  done = true;
-  sc_core::sc_set_time_resolution(1, sc_core::SC_FS);
-  sc_core::sc_report_handler::set_actions(sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
-}
-
 Dispatcher::Dispatcher(const sc_core::sc_module_name& name) : sc_module(name) {
   SC_HAS_PROCESS(Dispatcher);
   SC_METHOD(dispatch);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/units.h"
+#include "sim/kernel.h"
 
 namespace athena::sim {
 
@@ -68,9 +69,5 @@ class Dispatcher : public sc_core::sc_module {
   std::exception_ptr failure_;
   sc_core::sc_event wake_event_;
 };
-
-/// Sets SystemC's resolution to athena's femtosecond and silences its chatter. Called once, before
-/// any module exists.
-void prepare_kernel();
 
 }  // namespace athena::sim
