@@ -69,7 +69,8 @@ TEST_CASE("clocked DMA engines move the program's bytes in about the model's tim
   const Runs runs = both(true, false, false);
   CHECK(runs.bodies.dma_use.transactions > 0);
   CHECK(static_cast<double>(runs.bodies.dma_use.pieces) * 128 >= bytes_of(runs.blocks));
-  CHECK(static_cast<double>(runs.bodies.dma_use.pieces) * 128 <= 1.5 * bytes_of(runs.blocks));
+  // Short rows (a head's 32 B, an item's statistics) take a beat of 128 B each.
+  CHECK(static_cast<double>(runs.bodies.dma_use.pieces) * 16 <= bytes_of(runs.blocks));
 }
 
 TEST_CASE("clocked routers carry the program's packets in about the model's time") {
@@ -83,7 +84,7 @@ TEST_CASE("clocked schedulers serve the program's requests in about the detailed
   CHECK(static_cast<double>(runs.bodies.scheduler_use.pieces) * 32 >= bytes_of(runs.blocks));
 }
 
-TEST_CASE("engines, routers and schedulers run one program together") {
+TEST_CASE("DMA engines and routers and schedulers run one program together") {
   const Runs runs = both(true, true, true);
   for (const timing::BodyUse* use :
        {&runs.bodies.dma_use, &runs.bodies.router_use, &runs.bodies.scheduler_use}) {

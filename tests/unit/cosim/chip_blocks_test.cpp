@@ -68,7 +68,7 @@ TEST_CASE("parts of a chip that a block was not built for are refused with what 
   refuses("noc_router", {"noc.buffer_flits=16"}, "noc.buffer_flits is 16");
   refuses("noc_router", {"noc.router_cycles=2"}, "a hop takes 4 cycles");
   refuses("noc_router", {"noc.rows=4", "noc.cols=1", "cluster.count=4"}, "noc.memory_ports");
-  refuses("noc_router", {"cluster.cores=2", "cluster.count=2"}, "one core at its local port");
+  refuses("noc_router", {"cluster.cores=2"}, "one core at its local port");
   refuses("hbm_scheduler", {"memory.timing=HBM2E-3.6Gbps-derived"}, "the RTL was built for");
   refuses("hbm_scheduler", {"memory.read_queue=64"}, "32 entries");
   refuses("hbm_scheduler", {"memory.refresh=per_bank"}, "refreshes all banks");
@@ -112,7 +112,8 @@ TEST_CASE("the time of softmax is that of the unit with most rows") {
   CHECK(one == 16 + 8 + 5 + 1 - 1 + 16);  // in, to the row's sum, out
   CHECK(units.cycles(8, 64) == one);      // a unit each: 32 special lanes are 8 units
   CHECK(units.cycles(9, 64) > one);
-  CHECK(units.cycles(800, 64) == Approx(100 * 16).epsilon(0.05));  // one beat a cycle and unit
+  // Two row buffers: a row's is taken while it enters (16), is summed (9) and leaves (16).
+  CHECK(units.cycles(800, 64) == Approx(100 * (16 + 9 + 16) / 2.0).epsilon(0.03));
   CHECK(units.cycles(0, 64) == 0);
   for (const std::string& line : units.parity()) CHECK_THAT(line, Contains("error=0.00 %"));
 }
@@ -161,8 +162,9 @@ TEST_CASE("a fault in one router of a chip is reported with its place and a wave
       mesh.step();
     }
   };
-  CHECK_THROWS_WITH(run(), Contains("noc_router of router") && Contains("signal out_") &&
-                               Contains("last transactions") && Contains(".vcd"));
+  CHECK_THROWS_WITH(run(), Contains("noc_router of router") && Contains("signal ") &&
+                               Contains("model  0x") && Contains("last transactions") &&
+                               Contains(".vcd"));
   REQUIRE(std::filesystem::exists(folder));
   std::uintmax_t bytes = 0;
   for (const auto& file : std::filesystem::directory_iterator(folder)) bytes += file.file_size();
