@@ -28,6 +28,7 @@ struct MeshEjection {
   Flit flit;
 };
 
+/// Every wire has a register: a hop takes five cycles, four of them in the router.
 class RouterMesh {
  public:
   using MakeRouter = std::function<std::unique_ptr<Block>(int router)>;

@@ -17,13 +17,16 @@ namespace {
 /// rows, bursts in flight and answers in order; those of its network count links, a clocked router
 /// also its pipeline, channels and packets.
 constexpr double kExactTolerance = 0.03;
-constexpr double kFormTolerance = 0.07;
+constexpr double kEngineTolerance = 0.15;
+constexpr double kRouterTolerance = 0.10;
 
 double tolerance_of(const Machine& machine) {
   double sum = 0;
   for (const auto& [block, body] : machine.backends) {
     if (body == config::Backend::kModel) continue;
-    sum += block == "dma_engine" || block == "noc_router" ? kFormTolerance : kExactTolerance;
+    sum += block == "dma_engine"   ? kEngineTolerance
+           : block == "noc_router" ? kRouterTolerance
+                                   : kExactTolerance;
   }
   return sum;
 }

@@ -66,7 +66,7 @@ TEST_CASE("parts of a chip that a block was not built for are refused with what 
   refuses("noc_router", {"noc.kind=torus"}, "mesh");
   refuses("noc_router", {"noc.virtual_channels=8"}, "noc.virtual_channels is 8");
   refuses("noc_router", {"noc.buffer_flits=16"}, "noc.buffer_flits is 16");
-  refuses("noc_router", {"noc.router_cycles=2"}, "a hop takes 4 cycles");
+  refuses("noc_router", {"noc.router_cycles=2"}, "a hop takes 5 cycles");
   refuses("noc_router", {"noc.rows=4", "noc.cols=1", "cluster.count=4"}, "noc.memory_ports");
   refuses("noc_router", {"cluster.cores=2"}, "one core at its local port");
   refuses("hbm_scheduler", {"memory.timing=HBM2E-3.6Gbps-derived"}, "the RTL was built for");
