@@ -39,7 +39,7 @@ void MemoryPort::reset(bool detailed, timing::ClockedBodies* bodies) {
 double MemoryPort::stretch(std::int64_t row_bytes) {
   const auto known = stretch_.find(row_bytes);
   if (known != stretch_.end()) return known->second;
-  return stretch_[row_bytes] = timing::tile_stretch(spec_, row_bytes);
+  return stretch_[row_bytes] = timing::tile_stretch(spec_, row_bytes, timing::TileFetch::kSteady);
 }
 
 void MemoryPort::access(Time arrival, const MemoryWindow& window, MemoryClient& client,
@@ -57,7 +57,6 @@ void MemoryPort::access(Time arrival, const MemoryWindow& window, MemoryClient& 
   job.client = &client;
   job.item = item;
   job.arrival = job.done = arrival;
-  job.open = 0;
   dispatcher_.post(arrival, *this, kEnter, &job);
 }
 
@@ -98,12 +97,7 @@ void MemoryPort::submit_rows(Memory& memory, Job& job) {
   const bool stream = w.row_bytes == w.pitch;
   const std::int64_t rows = stream ? 1 : w.rows;
   const Bytes bytes = stream ? Bytes(w.bytes()) : w.row_bytes;
-  job.open = rows;
-  for (std::int64_t row = 0; row < rows; ++row) {
-    const std::uint64_t address =
-        w.address + static_cast<std::uint64_t>(row) * static_cast<std::uint64_t>(w.pitch.value());
-    memory.submit({address, bytes, w.write, job.arrival, job.id});
-  }
+  memory.submit({w.address, bytes, w.write, job.arrival, job.id, rows, w.pitch});
   if (armed_) return;
   armed_ = true;
   dispatcher_.post(dispatcher_.now() + memory.lookahead(), *this, kAdvance);
@@ -118,7 +112,7 @@ void MemoryPort::advance(Memory& memory) {
   for (const timing::HbmCompletion& done : memory.completions()) {
     Job& job = *jobs_[static_cast<std::size_t>(done.tag)];
     job.done = std::max(job.done, done.finish);
-    if (--job.open == 0) finished_.push_back(&job);
+    finished_.push_back(&job);
   }
   memory.completions().clear();
   if (memory.outstanding() > 0) {

@@ -5,7 +5,7 @@
 /// transaction of all channels. What its short rows cost beyond a sequential stream (rows opened
 /// for little data) is taken from the memory model itself: at elaboration a sample of windows of
 /// each row length is timed segment by segment, and the ratio to a stream stretches the
-/// transaction. Nothing is fitted. Detailed: every row of the window is a request of the queued
+/// transaction. Nothing is fitted. Detailed: every row of the window is a segment of the queued
 /// model at its own address, and the answer comes when the controllers have served the last of
 /// them.
 #include <cstdint>
@@ -64,7 +64,6 @@ class MemoryPort final : private sim::Client {
     MemoryClient* client = nullptr;
     void* item = nullptr;
     Time arrival{0}, done{0};
-    std::int64_t open = 0;  ///< requests not yet served
     std::uint32_t id = 0;
   };
 

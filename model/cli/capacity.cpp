@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -31,6 +32,7 @@ struct Options {
   int most_replicas = 1024;
   double usd_per_chip_hour = 0.0;
   double tolerance = serving::TableLimits{}.tolerance;
+  std::size_t calibration_steps = 12;
 };
 
 constexpr double kSecondsPerHour = 3600.0;
@@ -59,11 +61,33 @@ struct SideCapacity {
   Json json;
 };
 
+/// Finds about where the capacity lies by closed forms, and simulates steps of a run there.
+void calibrate(ServingSide& side, const Options& options, const serving::ServiceConfig& config,
+               const serving::TrafficFactory& traffic) {
+  serving::CapacityOptions rough = options.search;
+  rough.precision = std::max(rough.precision, 0.25);
+  rough.min_replications = rough.max_replications = 2;
+  const auto found = serving::find_capacity(traffic, config, side.memory(), side.steps(), rough);
+  serving::StepSample sample(options.calibration_steps);
+  serving::RunOptions run;
+  run.overlong = rough.overlong;
+  run.on_step = [&](const serving::StepRecord& r) {
+    sample.show_run(*r.shape, r.steps, r.end - r.begin);
+  };
+  const auto trace = traffic(found.found ? found.best.scale : 1.0, 0);
+  (void)serving::serve(*trace, config, side.memory(), side.steps(), run);
+  side.calibrate(sample);
+}
+
 SideCapacity capacity_of(const Options& options, const serving::HardwareSpec& spec,
                          const serving::TrafficFactory& traffic, double trace_rate,
                          Session& session) {
   const serving::ServiceConfig config = options.engine.config();
   ServingSide side(spec, config, options.hardware.store, false, options.tolerance);
+  if (side.wants_calibration()) {
+    session.progress(0.0, spec.on + ": simulating steps");
+    calibrate(side, options, config, traffic);
+  }
   serving::CapacityOptions search = options.search;
   int tried = 0;
   search.on_progress = [&](const std::string& text) {
@@ -84,7 +108,7 @@ SideCapacity capacity_of(const Options& options, const serving::HardwareSpec& sp
         serving::find_replicas(traffic, config, side.memory(), side.steps(), search,
                                options.traffic / trace_rate, options.most_replicas);
   }
-  side.store().save();
+  side.save();
 
   const serving::RateTrial& best = out.result.best;
   Json trials = Json::array();
@@ -234,6 +258,9 @@ void add_capacity_command(CLI::App& app, Session& session) {
   command.add_option("--max-replicas", options->most_replicas, "most replicas tried for --traffic");
   command.add_option("--usd-per-chip-hour", options->usd_per_chip_hour,
                      "price of a chip-hour; default: from the cost model");
+  command.add_option("--calibration-steps", options->calibration_steps,
+                     "steps of each kind (decodes only, with prompts) that bring the tables to "
+                     "the transaction tier");
   command.add_option("--table-tolerance", options->tolerance,
                      "largest interpolation error inside a table cell, as a fraction");
   run_with(command, session, [options, &session] { run_capacity(*options, session); });

@@ -69,6 +69,10 @@ void RunFlags::add_to(CLI::App& command, bool compare) {
   command.add_option("--dp", p.dp, "data-parallel replicas");
   command.add_option("--ep", p.ep, "expert-parallel chips");
   command.add_option("--cp", p.cp, "context-parallel chips");
+  command.add_option("--virtual-stages", p.virtual_stages,
+                     "training: model chunks per pipeline stage (interleaved 1F1B)");
+  command.add_flag("--sequence-parallel", p.sequence_parallel,
+                   "norms and residuals split over the tensor-parallel chips by tokens");
   command.add_option("--nodes", p.nodes, "nodes of the system");
   command.add_option("--micro-batch", p.micro_batch, "training: sequences of a micro-batch");
   command.add_option("--global-batch", p.global_batch, "training: sequences of a step");

@@ -104,27 +104,65 @@ serving::ServiceConfig EngineFlags::config() const {
   return config::load<serving::ServiceConfig>(document, "serving", all);
 }
 
+namespace {
+constexpr const char* kClosedForms = "analytic";
+
+serving::HardwareSpec in_tier(serving::HardwareSpec spec, const std::string& fidelity) {
+  spec.fidelity = fidelity;
+  return spec;
+}
+}  // namespace
+
+ServingSide::Source ServingSide::source(const serving::Hardware& hardware) const {
+  Source out;
+  out.timer = serving::make_simulator_timer(hardware);
+  out.store = std::make_unique<serving::MeasurementStore>(*out.timer, folder_);
+  return out;
+}
+
 ServingSide::ServingSide(const serving::HardwareSpec& spec, const serving::ServiceConfig& config,
                          const std::string& store, bool exact, double tolerance)
-    : hardware_(serving::resolve_hardware(spec)),
+    : spec_(spec),
+      folder_(store),
+      hardware_(serving::resolve_hardware(spec)),
       memory_(serving::replica_memory(hardware_, config.engine)),
-      timer_(serving::make_simulator_timer(hardware_)),
-      store_(std::make_unique<serving::MeasurementStore>(*timer_, store)) {
+      steps_(source(hardware_)) {
   if (exact) {
-    exact_ = std::make_unique<serving::ExactSteps>(*store_);
+    exact_ = std::make_unique<serving::ExactSteps>(*steps_.store);
     return;
   }
+  const bool closed = hardware_.fidelity == kClosedForms;
+  if (!closed) closed_ = source(serving::resolve_hardware(in_tier(spec, kClosedForms)));
   serving::TableLimits limits;
   limits.max_batch = config.engine.max_batch;
   limits.max_batched_tokens = config.engine.max_batched_tokens;
   limits.max_context = memory_.max_context;
   limits.tolerance = tolerance;
-  tables_ = std::make_unique<serving::OperatorTables>(*store_, limits);
+  tables_ =
+      std::make_unique<serving::OperatorTables>(closed ? *steps_.store : *closed_.store, limits);
 }
 
 serving::StepTime& ServingSide::steps() {
   if (exact_) return *exact_;
   return *tables_;
+}
+
+bool ServingSide::wants_calibration() const {
+  return closed_.store != nullptr && calibration_ == nullptr;
+}
+
+void ServingSide::calibrate(const serving::StepSample& sample) {
+  few_ = source(serving::shallow(spec_, hardware_.fidelity));
+  few_closed_ = source(serving::shallow(spec_, kClosedForms));
+  calibration_ = std::make_unique<serving::Calibration>(serving::calibrate(
+      *tables_, *closed_.store, *few_closed_.store, *few_.store, sample.shapes()));
+  tables_->calibrate(calibration_.get());
+}
+
+void ServingSide::save() {
+  for (const Source* source : {&steps_, &closed_, &few_, &few_closed_}) {
+    if (source->store) source->store->save();
+  }
 }
 
 std::string ServingSide::config_hash() const {
@@ -142,21 +180,31 @@ std::optional<double> ServingSide::price() const {
   }
 }
 
-nlohmann::ordered_json ServingSide::step_times(const serving::StepSample& sample) {
+nlohmann::ordered_json ServingSide::step_times(const serving::StepSample& checked) {
   nlohmann::ordered_json out;
   out["fidelity"] = hardware_.fidelity;
   out["method"] = exact_ ? "exact" : "tables";
+  std::int64_t simulated = 0, stored = 0;
   if (tables_) {
     const auto error = tables_->interpolation_error();
-    const auto check = serving::check_tables(*tables_, *store_, sample.shapes());
     out["interpolation_error"] = {{"cells", error.cells}, {"mean", error.mean}, {"max", error.max}};
+  }
+  if (calibration_) {
+    const auto error = calibration_->left_out(*closed_.timer);
+    out["calibration_error"] = {
+        {"steps", error.steps}, {"mean", error.mean}, {"max", error.max}, {"bias", error.bias}};
+    simulated += few_.store->measured();
+    stored += few_.store->loaded();
+  }
+  if (tables_ && !checked.shapes().empty()) {
+    const auto check = serving::check_tables(*tables_, *steps_.store, checked.shapes());
     out["composition_error"] = {{"steps", check.steps},
                                 {"mean", check.mean_error},
                                 {"max", check.max_error},
                                 {"bias", check.bias}};
   }
-  out["steps_simulated"] = store_->measured();
-  out["steps_from_store"] = store_->loaded();
+  out["steps_simulated"] = simulated + steps_.store->measured();
+  out["steps_from_store"] = stored + steps_.store->loaded();
   return out;
 }
 

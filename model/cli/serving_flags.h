@@ -48,22 +48,37 @@ class ServingSide {
   ServingSide(const serving::HardwareSpec& spec, const serving::ServiceConfig& config,
               const std::string& store, bool exact, double tolerance);
   [[nodiscard]] serving::StepTime& steps();
-  [[nodiscard]] serving::MeasurementStore& store() { return *store_; }
-  [[nodiscard]] serving::OperatorTables* tables() { return tables_.get(); }
+  /// The tables are still those of the closed forms: show it steps of a run, and run again.
+  [[nodiscard]] bool wants_calibration() const;
+  void calibrate(const serving::StepSample& sample);
+  /// Writes what was measured to the folder of stored step times.
+  void save();
   [[nodiscard]] const serving::Hardware& hardware() const { return hardware_; }
   [[nodiscard]] const serving::ReplicaMemory& memory() const { return memory_; }
   [[nodiscard]] std::string config_hash() const;
   /// Dollars per chip and hour from the cost model; empty where it knows no such product.
   [[nodiscard]] std::optional<double> price() const;
-  /// How the step times came about, for results.
-  [[nodiscard]] nlohmann::ordered_json step_times(const serving::StepSample& sample);
+  /// How the step times came about, for results. The steps of `checked` are simulated whole.
+  [[nodiscard]] nlohmann::ordered_json step_times(const serving::StepSample& checked);
 
  private:
+  /// A simulator and what it measured.
+  struct Source {
+    std::unique_ptr<serving::OperatorTimer> timer;
+    std::unique_ptr<serving::MeasurementStore> store;
+  };
+  [[nodiscard]] Source source(const serving::Hardware& hardware) const;
+
+  serving::HardwareSpec spec_;
+  std::string folder_;
   serving::Hardware hardware_;
   serving::ReplicaMemory memory_;
-  std::unique_ptr<serving::OperatorTimer> timer_;
-  std::unique_ptr<serving::MeasurementStore> store_;
+  Source steps_;   ///< whole steps in the asked tier
+  Source closed_;  ///< whole steps in closed form, where the asked tier is another one
+  Source few_;     ///< few layers in the asked tier
+  Source few_closed_;
   std::unique_ptr<serving::OperatorTables> tables_;
+  std::unique_ptr<serving::Calibration> calibration_;
   std::unique_ptr<serving::ExactSteps> exact_;
 };
 

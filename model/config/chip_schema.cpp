@@ -282,10 +282,11 @@ const StructSchema& schema_of(const MemoryConfig*) {
           .field("interleave", &MemoryConfig::interleave,
                  "consecutive bytes on one channel, a power of two", range(Bytes(32), Bytes(4096)))
           .field("hash", &MemoryConfig::hash, "XOR hashing of bank and channel bits")
-          .field("map", &MemoryConfig::map,
-                 "address fields as `name bits`, least significant first: offset, column, "
-                 "pseudo_channel, channel, bank_group, bank, stack_id, row; empty = built from "
-                 "interleave")
+          .field(
+              "map", &MemoryConfig::map,
+              "address fields as `name bits`, least significant first: offset, column, "
+              "pseudo_channel, channel, bank_group, bank, stack_id, row (without bits: all rows); "
+              "channel left out: at interleave; stack_id left out: below row; empty: all of it so")
           .field("refresh", &MemoryConfig::refresh, "how rows are refreshed")
           .field("page_policy", &MemoryConfig::page_policy, "what happens to a row behind its use")
           .field("scheduler", &MemoryConfig::scheduler, "which request is preferred")

@@ -36,13 +36,18 @@ class Meaning {
                      const Slots& slots) = 0;
   /// The two halves of a load or store, for machines whose DMA engines carry the bytes themselves:
   /// what lies at its source now, ..
-  [[nodiscard]] virtual Moved fetch(const Place& place, const program::Kernel& kernel,
-                                    const program::Instruction& instruction,
-                                    const program::Env& env, const Slots& slots) = 0;
-  /// .. and putting what came out where it belongs. apply() is deliver(fetch()).
+  [[nodiscard]] virtual Moved fetch(const Place& /*place*/, const program::Kernel& /*kernel*/,
+                                    const program::Instruction& /*instruction*/,
+                                    const program::Env& /*env*/, const Slots& /*slots*/) {
+    return {};
+  }
+  /// .. and putting what came out where it belongs. A meaning that does not part the two applies
+  /// the whole at the end.
   virtual void deliver(const Place& place, const program::Kernel& kernel,
                        const program::Instruction& instruction, const program::Env& env,
-                       const Slots& slots, const Moved& moved) = 0;
+                       const Slots& slots, const Moved& /*moved*/) {
+    apply(place, kernel, instruction, env, slots);
+  }
 };
 
 }  // namespace athena::exec

@@ -11,17 +11,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+/// A quantity with uncertainty stands for its nominal value.
 const Json* walk(const Json& json, std::string_view path) {
-  const Json* at = &json;
-  while (!path.empty()) {
-    const std::size_t dot = path.find('.');
-    const std::string name(path.substr(0, dot));
-    if (!at->is_object() || !at->contains(name)) return nullptr;
-    at = &(*at)[name];
-    path = dot == std::string_view::npos ? std::string_view{} : path.substr(dot + 1);
-  }
-  if (at->is_object() && at->contains("nominal")) at = &(*at)["nominal"];
-  return at;
+  const Json* const at = jobs::find_path(json, path);
+  const bool uncertain = at != nullptr && at->is_object() && at->contains("nominal");
+  return uncertain ? &(*at)["nominal"] : at;
 }
 
 std::optional<Value> as_value(const Json* json, const std::string& path) {
@@ -75,6 +69,26 @@ std::optional<Value> result_value(const Space& space, const Results& results,
     if (auto value = as_value(walk(result, path), path)) return value;
   }
   return std::nullopt;
+}
+
+std::vector<jobs::Alternatives> wanted_values(const Space& space) {
+  std::vector<jobs::Alternatives> wanted;
+  const Candidate any{0, std::vector<std::size_t>(space.axes.size(), 0)};
+  const auto add = [&](const Expression& expression) {
+    for (const std::string& name : expression.names()) {
+      if (space.value_of(any, name)) continue;  // an axis or a derived key, no result
+      jobs::Alternatives paths{name};
+      const std::size_t dot = name.find('.');
+      for (const Scenario& scenario : space.scenarios) {
+        if (dot == std::string::npos || name.compare(0, dot, scenario.name) != 0) continue;
+        paths = {name.substr(dot + 1)};
+      }
+      wanted.push_back(std::move(paths));
+    }
+  };
+  for (const Column& column : space.columns) add(column.expression);
+  for (const Expression& constraint : space.constraints) add(constraint);
+  return wanted;
 }
 
 void check_columns(const Space& space, const Candidate& candidate, const Results& results) {

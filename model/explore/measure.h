@@ -7,6 +7,7 @@
 #include "explore/pareto.h"
 #include "explore/space.h"
 #include "explore/table.h"
+#include "jobs/excerpt.h"
 
 namespace athena::explore {
 
@@ -18,6 +19,9 @@ using Results = std::vector<nlohmann::ordered_json>;
 /// first scenario that has the path answers.
 [[nodiscard]] std::optional<Value> result_value(const Space& space, const Results& results,
                                                 const std::string& path);
+
+/// What columns and constraints read of a result: all that a sweep needs to see of it.
+[[nodiscard]] std::vector<jobs::Alternatives> wanted_values(const Space& space);
 
 /// Throws InputError when a column or constraint names something that neither the candidate nor its
 /// results have, with the nearest name that they do have: an objective that nobody computes.

@@ -208,6 +208,7 @@ void Study::run_designs(std::vector<Design>& designs, std::vector<Row>& rows) {
   }
   jobs::Options& engine = engine_.options();
   engine.keep_results = false;
+  engine.excerpt = wanted_values(space_);
   engine.stop = options_.stop;
   engine.on_outcome = [&](std::size_t point, const Outcome& outcome) {
     hear(pending[owner[point].first], owner[point].second, outcome);

@@ -52,6 +52,8 @@ const std::vector<Field>& fields() {
       {"ep", "--ep", &PointSpec::ep},
       {"cp", "--cp", &PointSpec::cp},
       {"nodes", "--nodes", &PointSpec::nodes},
+      {"virtual_stages", "--virtual-stages", &PointSpec::virtual_stages},
+      {"sequence_parallel", "--sequence-parallel", &PointSpec::sequence_parallel},
       {"micro_batch", "--micro-batch", &PointSpec::micro_batch},
       {"global_batch", "--global-batch", &PointSpec::global_batch},
       {"recompute", "--recompute", &PointSpec::recompute, {"none", "selective", "full"}},

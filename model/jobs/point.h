@@ -42,6 +42,8 @@ struct PointSpec {
 
   // How it is split over chips. 0 = not said.
   std::int64_t tp = 0, pp = 0, dp = 0, ep = 0, cp = 0, nodes = 0;
+  std::int64_t virtual_stages = 0;  ///< model chunks per pipeline stage (interleaved 1F1B)
+  bool sequence_parallel = false;   ///< norms and residuals split over tp by tokens
   std::int64_t micro_batch = 0, global_batch = 0;  ///< sequences (training)
   std::string recompute;                           ///< none | selective | full
   std::int64_t zero = 0;                           ///< ZeRO stage 0..3

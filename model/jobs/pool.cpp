@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <thread>
 #include <unordered_map>
 
 #include "base/text.h"
@@ -21,6 +22,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr int kPollMs = 200;  // how soon a raised stop flag is seen
+// Replies of batches are gathered this long: the parent shares the cores with its workers, and a
+// wake-up, a decoding and a commit per analytic point cost it a tenth of what the point costs.
+constexpr double kGatherSeconds = 0.02;
+// A killed parent loses at most this much finished work; a commit costs milliseconds.
+constexpr double kCommitSeconds = 0.2;
 // A worker killed from outside is no fault of its point; three times in a row is (out of memory).
 constexpr int kMaxKills = 3;
 
@@ -59,6 +65,7 @@ class Pool::Impl {
  private:
   /// What a call knows about one of its points.
   struct Item {
+    std::string text;  ///< canonical, while the point is under way
     std::string elaboration_key;
     int deaths = 0;
     bool done = false;
@@ -88,13 +95,15 @@ class Pool::Impl {
   [[nodiscard]] bool wants_results() const {
     return options_.keep_results || static_cast<bool>(options_.on_outcome);
   }
+  [[nodiscard]] static const std::string& text_of(Call& call, std::size_t point);
   void start_worker(Seat& seat);
   void hand_out(Call& call);
   bool hand_out(Call& call, Seat& seat);
   void wait(Call& call);
+  [[nodiscard]] double gathering_time() const;
   void take_replies(Call& call, Seat& seat);
   void take_reply(Call& call, Seat& seat, Reply reply);
-  void resolved(Call& call, std::size_t point, Reply& reply);
+  void resolved(Call& call, std::size_t seat, std::size_t point, Reply& reply);
   void from_store(Call& call, std::size_t point, StoredPoint& known);
   void evaluated(Call& call, std::size_t point, Reply& reply);
   void bury(Call& call, Seat& seat);
@@ -113,6 +122,7 @@ std::vector<Outcome> Pool::Impl::run(std::span<const PointSpec> points, bool key
   const std::size_t wanted =
       std::min(static_cast<std::size_t>(options_.workers), std::max<std::size_t>(1, points.size()));
   if (seats_.size() < wanted) seats_.resize(wanted);
+  auto last_commit = Clock::now() - std::chrono::seconds(1);
   try {
     while (call.progress.done < points.size()) {
       if (options_.stop != nullptr && options_.stop->load()) {
@@ -121,8 +131,11 @@ std::vector<Outcome> Pool::Impl::run(std::span<const PointSpec> points, bool key
       }
       hand_out(call);
       wait(call);
+      if (seconds_since(last_commit) < kCommitSeconds) continue;
       commit(call);
+      last_commit = Clock::now();
     }
+    commit(call);
   } catch (...) {
     seats_.clear();  // kills what is still running
     throw;
@@ -136,6 +149,12 @@ std::map<std::string, int> Pool::Impl::serving() const {
     if (seat.process && !seat.view.elaboration_key.empty()) ++counts[seat.view.elaboration_key];
   }
   return counts;
+}
+
+const std::string& Pool::Impl::text_of(Call& call, std::size_t point) {
+  std::string& text = call.items[point].text;
+  if (text.empty()) text = canonical_text(call.points[point]);
+  return text;
 }
 
 void Pool::Impl::start_worker(Seat& seat) {
@@ -158,6 +177,7 @@ void Pool::Impl::hand_out(Call& call) {
 
 /// False when the worker was retired and the seat should be asked again.
 bool Pool::Impl::hand_out(Call& call, Seat& seat) {
+  seat.view.seat = static_cast<std::size_t>(&seat - seats_.data());
   auto task = call.scheduler.next(seat.view, serving());
   if (!task) return true;
   if (task->retire) {
@@ -172,15 +192,30 @@ bool Pool::Impl::hand_out(Call& call, Seat& seat) {
     const std::string& key = call.items[seat.task.points.front()].elaboration_key;
     if (!key.empty()) seat.view.elaboration_key = key;
   }
-  std::vector<std::string> texts;
-  for (const std::size_t point : seat.task.points)
-    texts.push_back(canonical_text(call.points[point]));
+  std::vector<std::string_view> texts;
+  for (const std::size_t point : seat.task.points) texts.push_back(text_of(call, point));
   // A worker that is gone already is noticed, like any other death, when its stream is read.
-  static_cast<void>(seat.process->send(seat.task.errand, texts));
+  static_cast<void>(seat.process->send(seat.task.errand, texts, options_.excerpt));
   return true;
 }
 
+/// How long every busy worker can do without the parent (seconds): half of what the quickest still
+/// has before it, so that nobody is kept waiting.
+double Pool::Impl::gathering_time() const {
+  double time = kGatherSeconds;
+  for (const Seat& seat : seats_) {
+    if (!seat.process || !seat.busy()) continue;
+    const std::size_t left = seat.task.points.size() - seat.answered;
+    const double due = seat.view.seconds_per_point * static_cast<double>(left);
+    time = std::min(time, (due - seconds_since(seat.since)) / 2.0);
+  }
+  return time;
+}
+
 void Pool::Impl::wait(Call& call) {
+  if (const double time = gathering_time(); time > 1e-3) {
+    std::this_thread::sleep_for(std::chrono::duration<double>(time));
+  }
   std::vector<pollfd> polls;
   std::vector<std::size_t> owners;
   double next_deadline = 1e-3 * kPollMs;
@@ -223,7 +258,7 @@ void Pool::Impl::take_reply(Call& call, Seat& seat, Reply reply) {
   const std::size_t point = seat.task.points[seat.answered++];
   seat.since = Clock::now();
   if (seat.task.errand == Errand::kKeys) {
-    resolved(call, point, reply);
+    resolved(call, seat.view.seat, point, reply);
   } else {
     seat.view.fresh = false;
     evaluated(call, point, reply);
@@ -234,7 +269,7 @@ void Pool::Impl::take_reply(Call& call, Seat& seat, Reply reply) {
   }
 }
 
-void Pool::Impl::resolved(Call& call, std::size_t point, Reply& reply) {
+void Pool::Impl::resolved(Call& call, std::size_t seat, std::size_t point, Reply& reply) {
   if (reply.code != ExitCode::kOk) return fail(call, point, reply.code, std::move(reply.error));
   call.outcomes[point].key = reply.key;
   call.outcomes[point].host_cpu_s = reply.host_cpu_s;
@@ -258,7 +293,7 @@ void Pool::Impl::resolved(Call& call, std::size_t point, Reply& reply) {
     if (known && known->lasting()) return from_store(call, point, *known);
   }
   call.items[point].elaboration_key = reply.elaboration_key;
-  call.scheduler.ready(point, reply.elaboration_key);
+  call.scheduler.ready(point, reply.elaboration_key, seat);
 }
 
 void Pool::Impl::from_store(Call& call, std::size_t point, StoredPoint& known) {
@@ -283,11 +318,12 @@ void Pool::Impl::evaluated(Call& call, std::size_t point, Reply& reply) {
   outcome.host_cpu_s = call.outcomes[point].host_cpu_s + reply.host_cpu_s;
   outcome.host_max_rss = reply.host_max_rss;
   if (options_.store != nullptr) {
-    call.to_store.push_back({outcome.key, canonical_text(call.points[point]), outcome.code,
-                             outcome.error, reply.result, outcome.host_cpu_s, reply.host_max_rss});
+    call.to_store.push_back({outcome.key, text_of(call, point), outcome.code, outcome.error,
+                             reply.result, outcome.host_cpu_s, reply.host_max_rss});
   }
   if (outcome.ok() && wants_results()) {
-    outcome.result = nlohmann::ordered_json::parse(reply.result);
+    outcome.result =
+        nlohmann::ordered_json::parse(reply.excerpt.empty() ? reply.result : reply.excerpt);
   }
   finish(call, point, std::move(outcome));
 }
@@ -300,7 +336,7 @@ void Pool::Impl::bury(Call& call, Seat& seat) {
     const std::size_t point = seat.task.points[seat.answered];
     const auto rest = seat.task.points.begin() + static_cast<std::ptrdiff_t>(seat.answered) + 1;
     call.scheduler.put_back(seat.task.errand, {rest, seat.task.points.end()},
-                            call.items[point].elaboration_key);
+                            call.items[point].elaboration_key, seat.view.seat);
     blame(call, seat, point, signal);
   }
   seat = Seat{};
@@ -343,7 +379,7 @@ void Pool::Impl::fail(Call& call, std::size_t point, ExitCode code, std::string 
   outcome.key = call.outcomes[point].key;
   if (options_.store != nullptr && !outcome.key.empty() && !call.keys_only) {
     call.to_store.push_back(
-        {outcome.key, canonical_text(call.points[point]), code, outcome.error, "", 0.0, Bytes(0)});
+        {outcome.key, text_of(call, point), code, outcome.error, "", 0.0, Bytes(0)});
   }
   finish(call, point, std::move(outcome));
 }
@@ -351,6 +387,7 @@ void Pool::Impl::fail(Call& call, std::size_t point, ExitCode code, std::string 
 void Pool::Impl::finish(Call& call, std::size_t point, Outcome outcome) {
   Item& item = call.items[point];
   item.done = true;
+  item.text = {};
   ++call.progress.done;
   if (!outcome.ok()) ++call.progress.failed;
   if (outcome.cached) ++call.progress.cached;

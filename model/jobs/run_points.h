@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "jobs/excerpt.h"
 #include "jobs/point.h"
 
 namespace athena::jobs {
@@ -45,6 +46,9 @@ struct Options {
   Bytes memory_limit{0};     ///< address space of one worker; 0 = none
   Store* store = nullptr;    ///< known points are read from it, finished ones written to it
   bool keep_results = true;  ///< false: outcomes carry no JSON (it is in the store)
+  /// What on_outcome and kept results need of a result; empty: all of it. The store keeps all in
+  /// any case. Outcomes may carry more than was asked for.
+  std::vector<Alternatives> excerpt;
   /// Called in the parent as each point finishes (in order of finishing): index and outcome.
   std::function<void(std::size_t, const Outcome&)> on_outcome;
   std::function<void(const Progress&)> on_progress;

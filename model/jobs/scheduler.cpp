@@ -24,21 +24,17 @@ std::optional<Scheduler::Task> Scheduler::next(const WorkerView& worker,
     isolated_.pop_front();
     return Task{errand, {point}, false};
   }
-  if (const auto own = ready_.find(worker.elaboration_key); own != ready_.end()) {
-    const std::size_t limit =
-        worker.elaboration_key.empty() ? batch_limit(worker, own->second.size()) : 1;
-    Task task{Errand::kRun, take(own->second, limit), false};
+  if (worker.elaboration_key.empty()) {
+    if (Queue& own = free_of(worker.seat); !own.empty()) return run_free(worker, own);
+  } else if (const auto own = ready_.find(worker.elaboration_key); own != ready_.end()) {
+    Task task{Errand::kRun, take(own->second, 1), false};
     if (own->second.empty()) ready_.erase(own);
     return task;
   }
   // Resolving ahead is cheap, but only worth it while some worker may be left without work.
   const bool enough_ready = ready_.size() >= 2 * workers_;
   if (!unresolved_.empty() && !enough_ready) return resolve_some(worker);
-  if (const auto free = ready_.find(""); free != ready_.end()) {
-    Task task{Errand::kRun, take(free->second, batch_limit(worker, free->second.size())), false};
-    if (free->second.empty()) ready_.erase(free);
-    return task;
-  }
+  if (Queue* const others = longest_free()) return run_free(worker, *others);
   const auto key = best_key(serving);
   if (!key) {
     if (!unresolved_.empty()) return resolve_some(worker);
@@ -53,6 +49,29 @@ std::optional<Scheduler::Task> Scheduler::next(const WorkerView& worker,
 
 Scheduler::Task Scheduler::resolve_some(const WorkerView& worker) {
   return Task{Errand::kKeys, take(unresolved_, batch_limit(worker, unresolved_.size())), false};
+}
+
+Scheduler::Task Scheduler::run_free(const WorkerView& worker, Queue& queue) {
+  const std::size_t waiting = unresolved_.size() + free_points();
+  return Task{Errand::kRun, take(queue, batch_limit(worker, waiting)), false};
+}
+
+Scheduler::Queue& Scheduler::free_of(std::size_t seat) {
+  if (free_.size() <= seat) free_.resize(seat + 1);
+  return free_[seat];
+}
+
+/// The fullest of the queues of points without elaboration; null when all are empty.
+Scheduler::Queue* Scheduler::longest_free() {
+  const auto longest =
+      std::max_element(free_.begin(), free_.end(),
+                       [](const Queue& a, const Queue& b) { return a.size() < b.size(); });
+  return longest == free_.end() || longest->empty() ? nullptr : &*longest;
+}
+
+std::size_t Scheduler::free_points() const {
+  return std::accumulate(free_.begin(), free_.end(), std::size_t{0},
+                         [](std::size_t sum, const Queue& queue) { return sum + queue.size(); });
 }
 
 /// The key with the most points per worker that would then serve it; ties go to the first in order.
@@ -89,14 +108,16 @@ std::vector<std::size_t> Scheduler::take(Queue& queue, std::size_t limit) {
   return points;
 }
 
-void Scheduler::ready(std::size_t point, const std::string& elaboration_key) {
-  ready_[elaboration_key].push_back(point);
+void Scheduler::ready(std::size_t point, const std::string& elaboration_key, std::size_t seat) {
+  (elaboration_key.empty() ? free_of(seat) : ready_[elaboration_key]).push_back(point);
 }
 
 void Scheduler::put_back(Errand errand, const std::vector<std::size_t>& points,
-                         const std::string& elaboration_key) {
+                         const std::string& elaboration_key, std::size_t seat) {
   if (points.empty()) return;
-  Queue& queue = errand == Errand::kKeys ? unresolved_ : ready_[elaboration_key];
+  Queue& queue = errand == Errand::kKeys   ? unresolved_
+                 : elaboration_key.empty() ? free_of(seat)
+                                           : ready_[elaboration_key];
   queue.insert(queue.begin(), points.begin(), points.end());
 }
 
@@ -105,7 +126,7 @@ void Scheduler::isolate(Errand errand, std::size_t point) {
 }
 
 bool Scheduler::empty() const {
-  return unresolved_.empty() && ready_.empty() && isolated_.empty();
+  return unresolved_.empty() && ready_.empty() && isolated_.empty() && free_points() == 0;
 }
 
 }  // namespace athena::jobs

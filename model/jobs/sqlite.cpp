@@ -122,6 +122,8 @@ void Database::prepare(const Kind& kind) {
   execute("PRAGMA journal_mode=WAL");
   // NORMAL survives any killed process; a power cut may cost the last commits, never the file.
   execute("PRAGMA synchronous=NORMAL");
+  // 16 MiB of log before it is folded in: pages of the index change with every commit.
+  execute("PRAGMA wal_autocheckpoint=4096");
   if (!fresh) return;
   transaction([&] {
     Statement again(*this, "SELECT count(*) FROM sqlite_master");

@@ -5,7 +5,9 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdint>
+#include <cstring>
+
+#include "base/error.h"
 
 namespace athena::jobs {
 namespace {
@@ -33,6 +35,46 @@ bool send_message(int fd, std::string_view message) {
   }
   frame.append(message);
   return send_all(fd, frame.data(), frame.size());
+}
+
+FieldWriter& FieldWriter::number(std::int64_t value) {
+  message_.append(reinterpret_cast<const char*>(&value), sizeof value);
+  return *this;
+}
+
+FieldWriter& FieldWriter::number(double value) {
+  message_.append(reinterpret_cast<const char*>(&value), sizeof value);
+  return *this;
+}
+
+FieldWriter& FieldWriter::text(std::string_view value) {
+  number(static_cast<std::int64_t>(value.size()));
+  message_.append(value);
+  return *this;
+}
+
+std::string_view FieldReader::take(std::size_t bytes) {
+  if (bytes > rest_.size()) throw InternalError("a message of a worker ends too early");
+  const std::string_view field = rest_.substr(0, bytes);
+  rest_.remove_prefix(bytes);
+  return field;
+}
+
+std::int64_t FieldReader::integer() {
+  std::int64_t value = 0;
+  std::memcpy(&value, take(sizeof value).data(), sizeof value);
+  return value;
+}
+
+double FieldReader::real() {
+  double value = 0;
+  std::memcpy(&value, take(sizeof value).data(), sizeof value);
+  return value;
+}
+
+std::string FieldReader::text() {
+  const auto size = static_cast<std::size_t>(integer());
+  return std::string(take(size));
 }
 
 bool MessageReader::fill(int fd) {

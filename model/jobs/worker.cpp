@@ -43,42 +43,71 @@ std::int64_t max_rss_bytes() {
   return usage.ru_maxrss * kBytesPerRusageUnit;
 }
 
-/// Header and result are two texts, so that the parent can store the result without parsing it.
+/// A sentence may quote bytes of a broken file: what is not UTF-8 is replaced, or no JSON could
+/// hold it later.
+std::string as_utf8(const std::string& text) {
+  if (text.empty()) return text;
+  const std::string quoted = Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return Json::parse(quoted).get<std::string>();
+}
+
 std::string encode(const Reply& reply) {
-  Json header{{"code", static_cast<int>(reply.code)}};
-  if (!reply.error.empty()) header["error"] = reply.error;
-  if (reply.out_of_memory) header["out_of_memory"] = true;
-  if (!reply.key.empty()) header["key"] = reply.key;
-  if (!reply.elaboration_key.empty()) header["elaboration_key"] = reply.elaboration_key;
-  header["cpu_s"] = reply.host_cpu_s;
-  header["max_rss"] = reply.host_max_rss.value();
-  // A sentence may quote bytes of a broken file: what is not UTF-8 is replaced, never thrown.
-  return header.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n" + reply.result;
+  FieldWriter out;
+  out.number(static_cast<std::int64_t>(reply.code)).text(as_utf8(reply.error));
+  out.number(static_cast<std::int64_t>(reply.out_of_memory));
+  out.text(reply.key).text(reply.elaboration_key);
+  out.number(reply.host_cpu_s).number(reply.host_max_rss.value());
+  out.text(reply.result).text(reply.excerpt);
+  return out.message();
 }
 
 Reply decode(const std::string& message) {
-  const std::size_t end = message.find('\n');
-  const Json header = Json::parse(message.substr(0, end));
+  FieldReader in(message);
   Reply reply;
-  reply.code = static_cast<ExitCode>(header.at("code").get<int>());
-  reply.error = header.value("error", "");
-  reply.out_of_memory = header.value("out_of_memory", false);
-  reply.key = header.value("key", "");
-  reply.elaboration_key = header.value("elaboration_key", "");
-  reply.host_cpu_s = header.at("cpu_s").get<double>();
-  reply.host_max_rss = Bytes(header.at("max_rss").get<std::int64_t>());
-  reply.result = message.substr(end + 1);
+  reply.code = static_cast<ExitCode>(in.integer());
+  reply.error = in.text();
+  reply.out_of_memory = in.integer() != 0;
+  reply.key = in.text();
+  reply.elaboration_key = in.text();
+  reply.host_cpu_s = in.real();
+  reply.host_max_rss = Bytes(in.integer());
+  reply.result = in.text();
+  reply.excerpt = in.text();
   return reply;
 }
 
-void do_errand(Evaluator& evaluator, Errand errand, const PointSpec& spec, Reply& reply) {
+/// One message to a worker.
+struct Order {
+  Errand errand = Errand::kRun;
+  std::vector<Alternatives> excerpt;
+  Json points;
+};
+
+Order decode_order(const std::string& message) {
+  FieldReader in(message);
+  Order order;
+  order.errand = static_cast<Errand>(in.integer());
+  for (std::int64_t wanted = in.integer(); wanted > 0; --wanted) {
+    Alternatives& paths = order.excerpt.emplace_back();
+    for (std::int64_t left = in.integer(); left > 0; --left) paths.push_back(in.text());
+  }
+  order.points = Json::array();
+  for (std::int64_t left = in.integer(); left > 0; --left) {
+    order.points.push_back(Json::parse(in.text()));
+  }
+  return order;
+}
+
+void do_errand(Evaluator& evaluator, const Order& order, const PointSpec& spec, Reply& reply) {
   const double before = cpu_seconds();
   try {
-    if (errand == Errand::kKeys) {
+    if (order.errand == Errand::kKeys) {
       reply.key = evaluator.key(spec);
       reply.elaboration_key = evaluator.elaboration_key(spec);
     } else {
-      reply.result = evaluator.evaluate(spec).dump();
+      const Json result = evaluator.evaluate(spec);
+      reply.result = result.dump();
+      if (!order.excerpt.empty()) reply.excerpt = excerpt_of(result, order.excerpt).dump();
     }
   } catch (...) {
     reply.host_cpu_s = cpu_seconds() - before;
@@ -87,11 +116,11 @@ void do_errand(Evaluator& evaluator, Errand errand, const PointSpec& spec, Reply
   reply.host_cpu_s = cpu_seconds() - before;
 }
 
-Reply answer(std::unique_ptr<Evaluator>& evaluator, Errand errand, const Json& point) {
+Reply answer(std::unique_ptr<Evaluator>& evaluator, const Order& order, const Json& point) {
   Reply reply;
   try {
     if (!evaluator) evaluator = make_evaluator();
-    do_errand(*evaluator, errand, point_from_json(point), reply);
+    do_errand(*evaluator, order, point_from_json(point), reply);
   } catch (const Error& error) {
     reply.code = error.code();
     reply.error = error.what();
@@ -110,10 +139,9 @@ Reply answer(std::unique_ptr<Evaluator>& evaluator, Errand errand, const Json& p
   MessageReader reader;
   std::unique_ptr<Evaluator> evaluator;
   while (auto message = receive_message(socket, reader)) {
-    const auto errand = static_cast<Errand>(message->front());
-    const Json points = Json::parse(message->begin() + 1, message->end());
-    for (const Json& point : points) {
-      const Reply reply = answer(evaluator, errand, point);
+    const Order order = decode_order(*message);
+    for (const Json& point : order.points) {
+      const Reply reply = answer(evaluator, order, point);
       if (!send_message(socket, encode(reply)) || reply.out_of_memory) _exit(0);
     }
   }
@@ -182,15 +210,18 @@ WorkerProcess::~WorkerProcess() {
   if (stderr_file_ >= 0) ::close(stderr_file_);
 }
 
-bool WorkerProcess::send(Errand errand, const std::vector<std::string>& points) {
-  std::string message(1, static_cast<char>(errand));
-  message += '[';
-  for (const std::string& point : points) {
-    if (message.size() > 2) message += ',';
-    message += point;
+bool WorkerProcess::send(Errand errand, const std::vector<std::string_view>& points,
+                         const std::vector<Alternatives>& excerpt) {
+  FieldWriter out;
+  out.number(static_cast<std::int64_t>(errand));
+  out.number(static_cast<std::int64_t>(excerpt.size()));
+  for (const Alternatives& paths : excerpt) {
+    out.number(static_cast<std::int64_t>(paths.size()));
+    for (const std::string& path : paths) out.text(path);
   }
-  message += ']';
-  return send_message(socket_, message);
+  out.number(static_cast<std::int64_t>(points.size()));
+  for (const std::string_view point : points) out.text(point);
+  return send_message(socket_, out.message());
 }
 
 bool WorkerProcess::fill() {

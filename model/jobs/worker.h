@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "jobs/excerpt.h"
 #include "jobs/wire.h"
 
 namespace athena::jobs {
@@ -30,6 +31,7 @@ struct Reply {
   double host_cpu_s = 0.0;      ///< of the worker and its children, for this point
   Bytes host_max_rss{0};        ///< kRun: peak of the worker so far
   std::string result;           ///< kRun: JSON text
+  std::string excerpt;          ///< kRun: JSON text of what was asked for; "" = the whole result
 };
 
 /// The parent's handle of one worker process. Kills and reaps it when destroyed.
@@ -42,8 +44,10 @@ class WorkerProcess {
   WorkerProcess& operator=(const WorkerProcess&) = delete;
   ~WorkerProcess();
 
-  /// Sends an errand; `points` are canonical texts. False when the worker is gone.
-  [[nodiscard]] bool send(Errand errand, const std::vector<std::string>& points);
+  /// Sends an errand; `points` are canonical texts, `excerpt` what is wanted of results (empty: all
+  /// of it). False when the worker is gone.
+  [[nodiscard]] bool send(Errand errand, const std::vector<std::string_view>& points,
+                          const std::vector<Alternatives>& excerpt);
   /// Takes in what has come; false when the worker has left (its last replies are still to read).
   [[nodiscard]] bool fill();
   [[nodiscard]] std::optional<Reply> next_reply();

@@ -111,13 +111,14 @@ json answer(OperatorTimer& timer, const std::string& line) {
   }
 }
 
-/// Life of the child: questions until the parent closes its end. Errors while making the timer are
-/// the answer to the first question.
+/// Life of the child: questions until an empty one, or until the parent is gone. (The end of the
+/// pipe alone would not do: a child forked later holds the same ends open.) Errors while making the
+/// timer are the answer to the first question.
 [[noreturn]] void serve_questions(Lines& lines,
                                   const std::function<std::unique_ptr<OperatorTimer>()>& make) {
   std::unique_ptr<OperatorTimer> timer = make();
   std::string line;
-  while (lines.read(line)) {
+  while (lines.read(line) && !line.empty()) {
     if (!lines.write(answer(*timer, line).dump())) break;
   }
   ::_exit(0);
@@ -129,7 +130,8 @@ class ChildTimer final : public OperatorTimer {
              std::function<std::unique_ptr<OperatorTimer>()> make)
       : front_(std::move(front)), make_(std::move(make)) {}
   ~ChildTimer() override {
-    lines_.reset();  // the child reads the end of its questions
+    if (lines_) (void)lines_->write("");
+    lines_.reset();
     if (child_ > 0) ::waitpid(child_, nullptr, 0);
   }
   ChildTimer(const ChildTimer&) = delete;
@@ -137,6 +139,7 @@ class ChildTimer final : public OperatorTimer {
 
   std::string identity() const override { return front_->identity(); }
   Watts idle_power() const override { return front_->idle_power(); }
+  Seconds host_time() const override { return front_->host_time(); }
   StepCost settle(const StepTerms& terms) const override { return front_->settle(terms); }
   StepMeasurement measure(const StepShape& shape) override {
     if (!lines_) start();

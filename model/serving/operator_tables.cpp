@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/rng.h"
-
 namespace athena::serving {
 namespace {
 
@@ -159,20 +157,45 @@ StepTerms OperatorTables::prompt_attention(const StepShape& shape) {
   return sum;
 }
 
-StepCost OperatorTables::cost(const StepShape& shape) {
+/// A whole decode step from its table entry.
+StepParts OperatorTables::decode_parts(const TableValues& values, double batch) {
+  StepParts parts;
+  parts.host.time = store_.timer().host_time();
+  parts.decode_attention = get(values, kSecond);
+  parts.head = get(head_.at(batch, 0.0).values, kFirst);
+  parts.tokens = get(values, kFirst);
+  parts.tokens -= parts.host;
+  parts.tokens -= parts.decode_attention;
+  parts.tokens -= parts.head;
+  return parts;
+}
+
+StepParts OperatorTables::parts(const StepShape& shape) {
   const std::int64_t decodes = shape.decodes(), sequences = shape.sequences();
   std::int64_t decode_keys = 0;
   for (const auto& g : shape.groups) decode_keys += g.q_len == 1 ? g.kv_len * g.count : 0;
-  StepTerms sum = prompt_attention(shape);
+  TableValues decode{};
   if (decodes > 0) {
-    const auto decode =
-        decode_.at(static_cast<double>(decodes), mean_keys(decode_keys, decodes)).values;
-    if (decodes == sequences) return store_.timer().settle(get(decode, kFirst));
-    sum += get(decode, kSecond);
+    decode = decode_.at(static_cast<double>(decodes), mean_keys(decode_keys, decodes)).values;
+    if (decodes == sequences) return decode_parts(decode, static_cast<double>(decodes));
   }
-  sum += get(tokens_.at(static_cast<double>(shape.tokens()), 0.0).values, kFirst);
-  sum += get(head_.at(static_cast<double>(sequences), 0.0).values, kFirst);
-  return store_.timer().settle(sum);
+  StepParts parts;
+  parts.host.time = store_.timer().host_time();
+  parts.prompt_attention = prompt_attention(shape);
+  parts.decode_attention = get(decode, kSecond);
+  parts.tokens = get(tokens_.at(static_cast<double>(shape.tokens()), 0.0).values, kFirst);
+  parts.tokens -= parts.host;
+  parts.head = get(head_.at(static_cast<double>(sequences), 0.0).values, kFirst);
+  return parts;
+}
+
+StepCost OperatorTables::settle(const StepParts& parts, const StepFeatures& features) const {
+  return store_.timer().settle(
+      (calibration_ == nullptr ? parts : calibration_->scaled(parts, features)).sum());
+}
+
+StepCost OperatorTables::cost(const StepShape& shape) {
+  return settle(parts(shape), StepFeatures::of(shape));
 }
 
 StepSegment OperatorTables::segment(const StepShape& shape, std::int64_t max_steps) {
@@ -183,18 +206,20 @@ StepSegment OperatorTables::segment(const StepShape& shape, std::int64_t max_ste
     keys += g.kv_len * g.count;
   }
   const double mean = mean_keys(keys, batch);
-  const auto sample = decode_.at(static_cast<double>(batch), mean);
-  const OperatorTimer& timer = store_.timer();
+  const auto sequences = static_cast<double>(batch);
+  const auto sample = decode_.at(sequences, mean);
   StepSegment segment;
   // Step i sees mean + i keys; the form holds up to the cell's far side.
   const auto inside = static_cast<std::int64_t>(std::floor(sample.y_end - mean)) + 1;
   segment.steps = std::clamp<std::int64_t>(inside, 1, max_steps);
-  segment.first = timer.settle(get(sample.values, kFirst));
+  segment.first =
+      settle(decode_parts(sample.values, sequences), StepFeatures::decode(sequences, mean));
   // The far side of the cell, not of the segment, so that how a stretch is cut changes nothing.
   const double ahead = std::max(1.0, sample.y_end - mean);
   TableValues far = sample.values;
   for (std::size_t k = 0; k < far.size(); ++k) far[k] += sample.slope[k] * ahead;
-  const StepCost last = timer.settle(get(far, kFirst));
+  const StepCost last =
+      settle(decode_parts(far, sequences), StepFeatures::decode(sequences, mean + ahead));
   segment.growth = {(last.time - segment.first.time) * (1.0 / ahead),
                     (last.energy - segment.first.energy) * (1.0 / ahead)};
   return segment;
@@ -229,20 +254,6 @@ TableCheck check_tables(OperatorTables& tables, MeasurementStore& store,
     check.mean_error /= static_cast<double>(check.steps);
   }
   return check;
-}
-
-StepSample::StepSample(std::size_t size, std::uint64_t seed) : size_(size), state_(seed) {}
-
-void StepSample::show(const StepShape& shape) {
-  ++shown_;
-  if (kept_.size() < size_) {
-    kept_.push_back(shape);
-    return;
-  }
-  if (size_ == 0) return;
-  Rng rng(state_ + static_cast<std::uint64_t>(shown_));
-  const auto place = rng.below(static_cast<std::uint64_t>(shown_));
-  if (place < size_) kept_[place] = shape;
 }
 
 }  // namespace athena::serving

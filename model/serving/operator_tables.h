@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "serving/adaptive_table.h"
+#include "serving/calibration.h"
 #include "serving/operator_timer.h"
 #include "serving/step_time.h"
 
@@ -30,6 +31,11 @@ class OperatorTables final : public StepTime {
  public:
   OperatorTables(MeasurementStore& store, const TableLimits& limits);
 
+  /// From now on every part is scaled as the calibration says. It outlives the tables.
+  void calibrate(const Calibration* calibration) { calibration_ = calibration; }
+
+  /// What the tables say of a step, part by part, not calibrated.
+  [[nodiscard]] StepParts parts(const StepShape& shape);
   [[nodiscard]] StepCost cost(const StepShape& shape) override;
   [[nodiscard]] StepSegment segment(const StepShape& shape, std::int64_t max_steps) override;
   [[nodiscard]] Watts idle_power() const override { return store_.timer().idle_power(); }
@@ -44,9 +50,12 @@ class OperatorTables final : public StepTime {
   [[nodiscard]] std::optional<TablePoint> measure_prompt(std::int64_t q, std::int64_t history);
   [[nodiscard]] StepTerms prompt_attention(const StepShape& shape);
   [[nodiscard]] double mean_keys(std::int64_t keys, std::int64_t batch) const;
+  [[nodiscard]] StepParts decode_parts(const TableValues& values, double batch);
+  [[nodiscard]] StepCost settle(const StepParts& parts, const StepFeatures& features) const;
 
   MeasurementStore& store_;
   TableLimits limits_;
+  const Calibration* calibration_ = nullptr;
   AdaptiveTable tokens_;        ///< x = new tokens
   AdaptiveTable head_;          ///< x = sequences
   AdaptiveTable decode_;        ///< x = batch, y = keys per sequence
@@ -64,19 +73,5 @@ struct TableCheck {
 /// Runs each shape through both. Shapes that do not fit are left out.
 [[nodiscard]] TableCheck check_tables(OperatorTables& tables, MeasurementStore& store,
                                       const std::vector<StepShape>& shapes);
-
-/// Keeps a fair sample of the steps it is shown (reservoir sampling, seeded).
-class StepSample {
- public:
-  explicit StepSample(std::size_t size, std::uint64_t seed = 1);
-  void show(const StepShape& shape);
-  [[nodiscard]] const std::vector<StepShape>& shapes() const { return kept_; }
-
- private:
-  std::size_t size_;
-  std::uint64_t state_;
-  std::int64_t shown_ = 0;
-  std::vector<StepShape> kept_;
-};
 
 }  // namespace athena::serving

@@ -67,6 +67,44 @@ StepTerms& StepTerms::operator-=(const StepTerms& other) {
   return *this;
 }
 
+StepTerms StepParts::device() const {
+  StepTerms all = tokens;
+  all += head;
+  all += decode_attention;
+  all += prompt_attention;
+  return all;
+}
+
+StepTerms StepParts::sum() const {
+  StepTerms all = device();
+  all += host;
+  return all;
+}
+
+StepParts parts_of(const StepMeasurement& measured, const StepShape& shape, Seconds host_time) {
+  StepParts parts;
+  parts.host.time = host_time;
+  parts.head = measured.terms_of(OperatorKind::kSequences);
+  const StepTerms attention = measured.terms_of(OperatorKind::kAttention);
+  const std::int64_t decodes = shape.decodes();
+  if (decodes == shape.sequences()) {
+    parts.decode_attention = attention;
+  } else if (decodes == 0) {
+    parts.prompt_attention = attention;
+  } else {
+    for (const OperatorTime& op : measured.operators) {
+      if (op.kind != OperatorKind::kAttention) continue;
+      (op.name == kPromptAttention ? parts.prompt_attention : parts.decode_attention) +=
+          op.terms.value_or(StepTerms{op.time, {}, {}, op.energy});
+    }
+  }
+  parts.tokens = measured.all_terms();
+  parts.tokens -= parts.host;
+  parts.tokens -= parts.head;
+  parts.tokens -= attention;
+  return parts;
+}
+
 nlohmann::json terms_json(const std::optional<StepTerms>& terms) {
   if (!terms) return nullptr;
   return {terms->time.value(), terms->core.value(), terms->core_energy.value(),

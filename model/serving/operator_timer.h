@@ -61,6 +61,25 @@ struct StepMeasurement {
 [[nodiscard]] nlohmann::json terms_json(const std::optional<StepTerms>& terms);
 [[nodiscard]] std::optional<StepTerms> terms_from_json(const nlohmann::json& row);
 
+/// The terms of a step by what they depend on. They add up to the step.
+struct StepParts {
+  StepTerms host;              ///< constant
+  StepTerms tokens;            ///< follows the new tokens; what lies between operators included
+  StepTerms head;              ///< follows the sequences
+  StepTerms decode_attention;  ///< follows sequences and their keys
+  StepTerms prompt_attention;  ///< follows pieces of prompts and the keys they see
+
+  [[nodiscard]] StepTerms sum() const;
+  /// All but the host's part.
+  [[nodiscard]] StepTerms device() const;
+};
+
+/// In a mixed step the attention of prompts is an operator of this name, that of decodes another.
+inline constexpr std::string_view kPromptAttention = "prompt_attention";
+/// Takes a measured step apart.
+[[nodiscard]] StepParts parts_of(const StepMeasurement& measured, const StepShape& shape,
+                                 Seconds host_time);
+
 /// Runs steps on one replica's hardware.
 class OperatorTimer {
  public:
@@ -75,6 +94,8 @@ class OperatorTimer {
   /// Runs one step. Throws Finding where the shape does not fit the hardware.
   [[nodiscard]] virtual StepMeasurement measure(const StepShape& shape) = 0;
   [[nodiscard]] virtual Watts idle_power() const { return Watts(0.0); }
+  /// Host time in every step, whatever its shape: part of all terms, but no operator's.
+  [[nodiscard]] virtual Seconds host_time() const { return Seconds(0.0); }
   /// What a step of these terms costs at the clock that the power cap allows it.
   [[nodiscard]] virtual StepCost settle(const StepTerms& terms) const {
     return {terms.time, terms.core_energy + terms.other_energy};

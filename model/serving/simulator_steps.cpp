@@ -53,6 +53,7 @@ Hardware resolve_hardware(const HardwareSpec& spec) {
   out.fidelity = spec.fidelity;
   out.parallel = parallelism(spec);
   out.model = workload::load_transformer(spec.model);
+  if (spec.layers > 0) out.model.layers = std::min(out.model.layers, spec.layers);
   if (!out.model.causal) {
     throw InputError(fmt::format("'{}' is an encoder and generates no tokens.", out.model.name));
   }
@@ -68,10 +69,20 @@ Hardware resolve_hardware(const HardwareSpec& spec) {
   }
   out.max_context = spec.max_context > 0 ? spec.max_context : out.model.max_context;
   out.identity = fmt::format(
-      "serving step 2\n{}\n{}\ntp {} pp {} ep {} kv {} dtype {} fidelity {} cap {} context {}\n",
+      "serving step 3\n{}\n{}\ntp {} pp {} ep {} kv {} dtype {} fidelity {} cap {} context {}\n",
       out.machine.text, config::to_yaml(config::dump(out.model)), spec.tp, spec.pp, spec.ep,
       name(out.precision.kv), spec.dtype, spec.fidelity, spec.power_cap_w, out.max_context);
   return out;
+}
+
+Hardware shallow(const HardwareSpec& spec, const std::string& fidelity) {
+  // assumed: eight layers per stage: the first, still without its predecessor, weighs an eighth,
+  // and patterns of layers (published ones repeat every 4 at most) come twice.
+  constexpr int kLayersPerStage = 8;
+  HardwareSpec few = spec;
+  few.fidelity = fidelity;
+  few.layers = kLayersPerStage * std::max(1, spec.pp);
+  return resolve_hardware(few);
 }
 
 ReplicaMemory replica_memory(const Hardware& hardware, const EngineConfig& engine) {
@@ -133,6 +144,8 @@ class SimulatorTimer final : public OperatorTimer {
   Watts idle_power() const override {
     return hardware_.machine.chip.power.idle * hardware_.chips();
   }
+
+  Seconds host_time() const override { return hardware_.machine.stack.host_per_step; }
 
   /// As StepRunner does for one graph: the events of a step, spread over it, decide the clock.
   StepCost settle(const StepTerms& terms) const override {

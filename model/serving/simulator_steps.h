@@ -23,7 +23,8 @@ struct HardwareSpec {
   std::string dtype;
   std::string kv_dtype;  ///< format of keys and values (fp8 halves them)
   int tp = 1, pp = 1, ep = 1;
-  std::string fidelity = "analytic";  ///< analytic | transaction
+  std::string fidelity = "transaction";  ///< analytic | transaction
+  int layers = 0;                        ///< only the first ones; 0 = all
   std::int64_t max_context = 0;
   double power_cap_w = 0.0;
 };
@@ -43,6 +44,10 @@ struct Hardware {
 /// Loads and checks. Throws InputError: unknown names, a parallelism that the model or the system
 /// does not allow, an unknown tier.
 [[nodiscard]] Hardware resolve_hardware(const HardwareSpec& spec);
+
+/// The same with few layers and in the given tier: the ratio of two tiers is that of an operator's
+/// time, and layers repeat.
+[[nodiscard]] Hardware shallow(const HardwareSpec& spec, const std::string& fidelity);
 
 /// KV pages that are left on the chips of a replica beside weights and activations. Throws Finding
 /// when the weights alone do not fit.

@@ -29,6 +29,7 @@ std::vector<workload::Op> split_attention(const workload::Op& op) {
   workload::Op first = op, second = op;
   first.shape = std::move(decodes);
   second.shape = std::move(prompts);
+  second.name = kPromptAttention;
   return {std::move(first), std::move(second)};
 }
 
@@ -70,7 +71,9 @@ std::vector<workload::Sequences> largest_part(const StepShape& shape, int parts)
 
 OperatorKind kind_of(std::string_view block, std::string_view op) {
   if (block == "head") return OperatorKind::kSequences;
-  for (const std::string_view name : {"attention", "qk", "softmax", "av", "delta_rule"}) {
+  for (const std::string_view name :
+       {std::string_view("attention"), kPromptAttention, std::string_view("qk"),
+        std::string_view("softmax"), std::string_view("av"), std::string_view("delta_rule")}) {
     if (op == name) return OperatorKind::kAttention;
   }
   for (const std::string_view start :

@@ -4,9 +4,9 @@
 /// legal, never ticking. No SystemC, no allocation per request in steady state.
 ///
 /// How it is fast: a piece (column accesses of one row) that wins the column bus books the slots of
-/// all its accesses at once, in a bit mask of coming clocks; others fill the slots between. Banks
-/// become ripe for a row command through a timing wheel, so that choosing one is a walk over a bit
-/// mask. What a queue holds, and the order of age, are those of single accesses.
+/// all its accesses at once, in a bit mask of coming clocks; others fill the slots between.
+/// Choosing a bank is a walk over a bit mask. What a queue holds, and the order of age, are those
+/// of single accesses.
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -172,7 +172,7 @@ class HbmChannel {
     }
   }
   void turn(Tick t);
-  void ripen(Tick t);
+  [[nodiscard]] Tick source_due(Tick t) const;
   /// Gives up the queue places of booked accesses whose time has come.
   void release(Tick t) {
     if (t < next_release_) return;
@@ -185,13 +185,14 @@ class HbmChannel {
   void pick_column(std::uint64_t banks, unsigned mode, bool active, Tick t, Choice& best,
                    Tick& next) const;
   [[nodiscard]] Tick row_slot(Tick t);
-  [[nodiscard]] Tick row_wake(std::uint64_t closed, std::uint64_t wrong, Tick t) const;
+  void pick_activate(std::uint64_t banks, bool edge, Tick t, Choice& best, Tick& next) const;
   [[nodiscard]] Tick refresh_slot(Tick t);
   void precharge_all(Pseudo& pc, Tick t);
   void issue_refresh(int target, Tick t);
   [[nodiscard]] std::uint16_t row_target(int bank) const;
   void issue_column(const Choice& choice, Tick t);
   [[nodiscard]] int bookable(int bank, const Entry& e, bool active) const;
+  void finish(std::uint16_t id, int bank, Tick last);
   Tick book(int bank, unsigned mode, int count, bool held, Tick t, int& booked);
   void issue_activate(int bank, Tick t);
   void issue_precharge(int bank, Tick t);
@@ -201,8 +202,6 @@ class HbmChannel {
   void row_changed(int bank, Tick t);
   void account_first(int bank, unsigned mode, bool active, Tick t);
   void account_data(Pseudo& pc, Tick t);
-  void set_act_ready(int bank, Tick ready);
-  void set_pre_ready(int bank, Tick ready);
   void log(Tick t, HbmCommand command, int bank, std::uint32_t row) {
     if (log_ != nullptr) write_log(t, command, bank, row);
   }
@@ -236,17 +235,15 @@ class HbmChannel {
   std::array<Tick, kMaxBanks> group_act_{};                 // tRRDL
   std::array<Pseudo, 2> pseudo_{};
   std::uint64_t open_ = 0, active_ = 0;
-  std::uint64_t act_ripe_ = 0, pre_ripe_ = 0;  // banks behind act_ready_, behind pre_ready_
-  std::array<std::uint64_t, 2> opened_{};      // active banks behind their tRCD, by direction
-  std::array<std::uint64_t, 2> busy_{};        // banks with entries, by direction
-  std::array<std::uint64_t, 2> hits_{};        // banks with an entry for the open row
-  std::array<std::uint64_t, 2> head_hit_{};    // banks whose oldest entry wants the open row
-  std::array<int, 2> used_{};                  // accesses queued
-  std::array<int, 2> size_{};                  // queue sizes
+  std::array<std::uint64_t, 2> opened_{};    // active banks behind their tRCD, by direction
+  std::array<std::uint64_t, 2> busy_{};      // banks with entries, by direction
+  std::array<std::uint64_t, 2> hits_{};      // banks with an entry for the open row
+  std::array<std::uint64_t, 2> head_hit_{};  // banks whose oldest entry wants the open row
+  std::array<int, 2> used_{};                // accesses queued
+  std::array<int, 2> size_{};                // queue sizes
   unsigned mode_ = 0;
 
   HbmCalendar calendar_;
-  HbmWheel wheel_;
   std::array<Opening, 2> opening_{};
 
   std::vector<Entry> entries_;
@@ -259,7 +256,7 @@ class HbmChannel {
   Tick now_ = 0, next_ = 0;
   Tick row_free_ = 0;  // row command bus
   Tick next_release_ = kNever;
-  Tick column_wake_ = 0, row_wake_ = 0;
+  Tick column_wake_ = 0, row_wake_ = 0, source_wake_ = 0;
   Tick timer_ = 0;  // next refresh or sample
   Tick next_refresh_ = 0;
   int refresh_bank_ = 0;  // next bank of per-bank refresh

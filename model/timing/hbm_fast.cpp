@@ -10,8 +10,6 @@
 namespace athena::timing {
 namespace {
 
-constexpr std::uint32_t kLook = 8;
-
 /// Bytes below which the map's row, bank and SID bits do not change: one row in every bank group of
 /// every channel. 0 when the map mixes them.
 std::uint64_t lockstep_bytes(const HbmSpec& spec, const HbmMap& map) {
@@ -77,12 +75,20 @@ HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
   bank_low_mask_ = static_cast<std::uint32_t>(t.banks_per_group - 1);
   sid_shift_ = group_shift_ + log2_of(t.bank_groups);
   sid_mask_ = t.stack_ids - 1;
-  places_ = {static_cast<std::uint32_t>(spec.read_queue / kPlace),
-             static_cast<std::uint32_t>(spec.write_queue / kPlace)};
-  queue_ = std::max(places_[0], places_[1]);
+  for (const std::size_t mode : {0U, 1U}) {
+    const auto places =
+        static_cast<std::uint32_t>((mode == 0 ? spec.read_queue : spec.write_queue) / kPlace);
+    look_[mode] = std::min<std::uint32_t>(places, kLook);
+    rest_[mode] = places - look_[mode];
+  }
+  most_rest_ = std::max({rest_[0], rest_[1], 1U});
+  access_shift_ = log2_of(t.access_bytes);
   across_mask_ = static_cast<std::uint32_t>(t.bank_groups - 1);
   drain_ = static_cast<std::int32_t>(spec.drain_high * spec.write_queue) + 1 -
            static_cast<std::int32_t>(spec.drain_low * spec.write_queue);
+  closed_page_ = spec.page == HbmPagePolicy::kClosed;
+  // Who takes what is legal, oldest first, closes a row before those that came later have used it.
+  ways_ = spec.scheduler == HbmScheduler::kRowHitFirst ? kWays : 1;
   super_row_ = lockstep_bytes(spec, map_);
   const std::uint64_t interleave = static_cast<std::uint64_t>(spec.interleave.value());
   even_bytes_ = super_row_ == 0 ? 0
@@ -96,10 +102,13 @@ HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
 void HbmFast::reset() {
   const auto channels = static_cast<std::size_t>(spec_.channels());
   Channel fresh;
+  for (const std::size_t mode : {0U, 1U}) {  // places that the queue does not have are never free
+    for (std::size_t i = look_[mode]; i < kLook; ++i) fresh.queue[mode].front[i] = INT64_MAX;
+  }
   fresh.next_refresh = spec_.refresh == HbmRefresh::kNone ? INT64_MAX : k_.refi;
   channels_.assign(channels, fresh);
   bank_.assign(channels * static_cast<std::size_t>(banks_), Bank{});
-  ring_.assign(channels * 2 * queue_, 0);
+  ring_.assign(channels * 2 * most_rest_, 0);
   posted_.resize(channels);
   for (std::vector<Posted>& posted : posted_) {
     posted.clear();
@@ -194,8 +203,9 @@ void HbmFast::turn(Channel& channel, std::int32_t count, bool write) {
 
 void HbmFast::open_row(Channel& channel, Pseudo& pseudo, Bank& bank, std::uint32_t row, Tick entry,
                        bool write) {
-  const bool open = bank.batch[0].row != kNoRow;
+  const bool open = bank.batch[0].row != kNoRow && !closed_page_;
   ++counts_.activates;
+  if (closed_page_) ++counts_.precharges;
   Tick ready = entry + k_.tick;
   Tick bus = k_.act_bus;
   if (open) {
@@ -231,18 +241,10 @@ Tick HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std::uint32
   Pseudo& p = c.pseudo[bank_index >> pseudo_shift_];
 
   // Room in the controller's queue: the first of the places to become free, out of the next few.
-  Tick* ring = &ring_[(channel * 2 + mode) * queue_];
-  const std::uint32_t at = c.at[mode];
-  std::uint32_t first = at;
-  const std::uint32_t places = places_[mode];
-  const std::uint32_t look = std::min(kLook, places);
-  for (std::uint32_t i = 1; i < look; ++i) {
-    std::uint32_t next = at + i;
-    if (next >= places) next -= places;
-    if (ring[next] < ring[first]) first = next;
-  }
-  const Tick entry = std::max(arrival, ring[first]);
-  ring[first] = ring[at];
+  Queue& queue = c.queue[mode];
+  std::size_t first = 0;
+  for (std::size_t i = 1; i < kLook; ++i) first = queue.front[i] < queue.front[first] ? i : first;
+  const Tick entry = std::max(arrival, queue.front[first]);
 
   // An all-bank refresh stops whatever the bus is to carry behind it; a per-bank one only delays.
   const bool whole = spec_.refresh != HbmRefresh::kPerBank;
@@ -258,8 +260,14 @@ Tick HbmFast::touch(std::uint32_t channel, std::uint32_t bank_index, std::uint32
     return post_write(channel, {bank_index, row, count}, entry);
   }
   const Served served = serve(channel, bank_index, row, count, write, entry);
-  ring[at] = served.leaves;
-  c.at[mode] = at + 1 == places ? 0 : at + 1;
+  if (rest_[mode] == 0) {
+    queue.front[first] = served.leaves;
+    return served.end;
+  }
+  Tick& oldest = ring_[(channel * 2 + mode) * most_rest_ + queue.at];
+  queue.front[first] = oldest;
+  oldest = served.leaves;
+  queue.at = queue.at + 1 == rest_[mode] ? 0 : queue.at + 1;
   return served.end;
 }
 
@@ -322,16 +330,16 @@ HbmFast::Served HbmFast::serve(std::uint32_t channel, std::uint32_t bank_index, 
   // The open row, or one that still waits in the queue when this access enters, takes it along.
   Batch* batch = &bank.batch[0];
   bool opened = false;
-  if (batch->row == row) {
+  if (batch->row == row && (!closed_page_ || entry <= batch->last)) {
     ++counts_.row_hits;
   } else {
     std::size_t way = 1;
     // Row hits may join until the precharge for the batch behind them goes out.
-    while (way < kWays && !(bank.batch[way].row == row && bank.batch[way].write == write &&
+    while (way < ways_ && !(bank.batch[way].row == row && bank.batch[way].write == write &&
                             entry + k_.pre_act <= bank.batch[way - 1].act)) {
       ++way;
     }
-    if (way < kWays) {
+    if (way < ways_) {
       ++counts_.row_hits;
       batch = &bank.batch[way];
       bank.act_ready += count * k_.burst;
@@ -363,15 +371,15 @@ HbmFast::Served HbmFast::serve(std::uint32_t channel, std::uint32_t bank_index, 
 }
 
 Tick HbmFast::access_fine(Tick arrival, std::uint64_t address, std::uint64_t bytes, bool write) {
-  const auto access = static_cast<std::uint64_t>(spec_.timing.access_bytes);
-  const std::uint64_t run = map_.run_bytes();
-  const std::uint64_t end = (address + bytes + access - 1) & ~(access - 1);
-  std::uint64_t at = address & ~(access - 1);
+  const std::uint64_t mask = (std::uint64_t{1} << access_shift_) - 1;
+  const std::uint64_t run = map_.run_bytes() - 1;
+  const std::uint64_t end = (address + bytes + mask) & ~mask;
+  std::uint64_t at = address & ~mask;
   Tick finish = 0;
   while (at < end) {
-    const std::uint64_t stop = std::min(end, (at | (run - 1)) + 1);
+    const std::uint64_t stop = std::min(end, (at | run) + 1);
     const HbmPlace place = map_.place(at);
-    const auto count = static_cast<std::int32_t>((stop - at) / access);
+    const auto count = static_cast<std::int32_t>((stop - at) >> access_shift_);
     finish = std::max(finish, touch(place.channel, place.bank, place.row, count, write, arrival));
     at = stop;
   }

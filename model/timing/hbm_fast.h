@@ -106,12 +106,19 @@ class HbmFast {
     std::array<Tick, 16> group{};  // tCCDL server of each bank group of each SID
     std::array<Tick, 8> across{};  // tCCDR server of each bank group over all SIDs
   };
+  /// When the places of a queue become free: the next few in no order (a controller serves its
+  /// queue in none), the rest in the order in which they were taken (a ring in places_).
+  static constexpr std::size_t kLook = 8;
+  struct Queue {
+    std::array<Tick, kLook> front{};
+    std::uint32_t at = 0;
+  };
   struct Channel {
     std::array<Pseudo, 2> pseudo{};
     Tick row_bus = 0;
     Tick next_refresh = 0;
     Tick seen = 0;                      // lockstep work included in the servers above
-    std::array<std::uint32_t, 2> at{};  // queue rings
+    std::array<Queue, 2> queue{};       // of reads, of writes
     std::int32_t writes = 0;            // accesses since the last drain
     std::int32_t reads = 0;
     Tick mode_floor = 0;  // earliest ACT for a read: the end of the last write drain
@@ -165,8 +172,12 @@ class HbmFast {
   int slot_shift_ = 0;  // log2 of the ticks of one slot
   Tick period_ = 1;     // femtoseconds of one tick
   double per_period_ = 1.0;
-  std::array<std::uint32_t, 2> places_{};  // of the read and the write queue
-  std::uint32_t queue_ = 0;                // places of one queue, of `kPlace` accesses each
+  std::array<std::uint32_t, 2> look_{};  // places of each queue in no order
+  std::array<std::uint32_t, 2> rest_{};  // its other places, of `kPlace` accesses each
+  std::uint32_t most_rest_ = 0;
+  int access_shift_ = 0;
+  bool closed_page_ = false;
+  std::size_t ways_ = kWays;
   std::int32_t drain_ = 0;                 // write accesses of one drain
   std::uint64_t even_bytes_ = 0;  // smallest span that touches all channels; 0 = no lockstep
   std::uint64_t super_row_ = 0;   // bytes of one row in all banks of all channels
@@ -175,7 +186,7 @@ class HbmFast {
   std::vector<Channel> channels_;
   std::vector<Bank> bank_;                   // channel-major
   std::vector<std::vector<Posted>> posted_;  // by channel
-  std::vector<Tick> ring_;                   // channel-major: reads then writes, finish times
+  std::vector<Tick> ring_;                   // channel-major: reads then writes
 
   // All channels in lockstep.
   Tick group_data_ = 0;  // end of lockstep work on an otherwise idle channel

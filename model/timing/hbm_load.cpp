@@ -227,6 +227,10 @@ HbmSpec memory_spec(const config::ChipConfig& chip) {
   spec.write_queue = memory.write_queue;
   spec.drain_high = memory.drain_high;
   spec.drain_low = memory.drain_low;
+  // Denser or taller stacks than the timing set's have more rows in the same banks.
+  constexpr int kDenser = 4;
+  const int most = spec.timing.rows * kDenser;
+  while (spec.capacity() < memory.capacity && spec.timing.rows < most) spec.timing.rows *= 2;
   return spec;
 }
 
@@ -243,6 +247,10 @@ std::vector<HbmMapSlice> read_map(const std::vector<std::string>& fields) {
                        join(known, ", ") + "." + did_you_mean(field, known));
     }
     int bits = 0;
+    if (text == "row") {  // what the organisation has
+      slices.push_back({HbmField::kRow, 0});
+      continue;
+    }
     const char* last = text.data() + text.size();
     const char* first = space == std::string::npos ? last : text.data() + space + 1;
     const auto [rest, code] = std::from_chars(first, last, bits);
@@ -284,7 +292,7 @@ void check_memory(const config::Node& document) {
   check_at(document, "map", [&] { (void)HbmMap(spec); });
   check_at(document, "capacity", [&] {
     if (chip.memory.capacity <= spec.capacity()) return;
-    throw InputError(fmt::format("capacity {} lies beyond what {} channels of {} hold: {}.",
+    throw InputError(fmt::format("capacity {} lies beyond what {} channels of {} can hold: {}.",
                                  binary(chip.memory.capacity), spec.channels(), spec.timing.name,
                                  binary(spec.capacity())));
   });

@@ -43,7 +43,8 @@ struct HbmSystem {
 /// every bit once, the capacity is there. Throws InputError with the place.
 void check_memory(const config::Node& chip);
 
-/// The memory of a chip; rows as the timing set's density has them, re-clocked to the chip's pins.
+/// The memory of a chip, re-clocked to its pins; rows as the timing set has them, or up to four
+/// times as many where the chip's capacity needs them.
 [[nodiscard]] HbmSpec memory_spec(const config::ChipConfig& chip);
 
 }  // namespace athena::timing

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 
 #include "base/error.h"
+#include "base/units.h"
 #include "timing/hbm_bits.h"
 
 namespace athena::timing {
@@ -37,33 +39,50 @@ std::array<int, kFields> widths(const HbmSpec& spec, bool with_channel) {
   return width;
 }
 
-/// offset, one column bit, pseudo-channel, bank group, columns, bank, SID, row, with the channel
-/// bits put in at the interleave granularity (splitting a field if they fall inside it).
-std::vector<HbmMapSlice> default_slices(const HbmSpec& spec,
-                                        const std::array<int, kFields>& width) {
-  const int low_columns = std::min(1, width[index(HbmField::kColumn)]);
-  const std::vector<HbmMapSlice> order = {
-      {HbmField::kOffset, width[index(HbmField::kOffset)]},
-      {HbmField::kColumn, low_columns},
-      {HbmField::kPseudoChannel, width[index(HbmField::kPseudoChannel)]},
-      {HbmField::kBankGroup, width[index(HbmField::kBankGroup)]},
-      {HbmField::kColumn, width[index(HbmField::kColumn)] - low_columns},
-      {HbmField::kBank, width[index(HbmField::kBank)]},
-      {HbmField::kStackId, width[index(HbmField::kStackId)]},
-      {HbmField::kRow, width[index(HbmField::kRow)]}};
+/// offset, one column bit, pseudo-channel, bank group, columns, bank, SID, row.
+std::vector<HbmMapSlice> default_order(const std::array<int, kFields>& width) {
+  const auto bits = [&](HbmField field) { return width[index(field)]; };
+  const int low_columns = std::min(1, bits(HbmField::kColumn));
+  return {{HbmField::kOffset, bits(HbmField::kOffset)},
+          {HbmField::kColumn, low_columns},
+          {HbmField::kPseudoChannel, bits(HbmField::kPseudoChannel)},
+          {HbmField::kBankGroup, bits(HbmField::kBankGroup)},
+          {HbmField::kColumn, bits(HbmField::kColumn) - low_columns},
+          {HbmField::kBank, bits(HbmField::kBank)},
+          {HbmField::kStackId, bits(HbmField::kStackId)},
+          {HbmField::kRow, bits(HbmField::kRow)}};
+}
+
+/// Puts the channel bits in at the interleave granularity (splitting a field if they fall inside
+/// it) and the SID below the row, unless the order has them already. A row without bits takes what
+/// the organisation has.
+std::vector<HbmMapSlice> complete(const std::vector<HbmMapSlice>& order, const HbmSpec& spec,
+                                  const std::array<int, kFields>& width) {
   const int channel_bits = width[index(HbmField::kChannel)];
   int left = log2_of(static_cast<int>(spec.interleave.value()));
   std::vector<HbmMapSlice> slices;
-  bool placed = channel_bits == 0;
+  const auto has = [&](HbmField field) {
+    return std::any_of(order.begin(), order.end(),
+                       [&](const HbmMapSlice& slice) { return slice.field == field; });
+  };
+  bool placed = channel_bits == 0 || has(HbmField::kChannel);
+  bool with_sid = has(HbmField::kStackId);
   for (const HbmMapSlice& slice : order) {
-    int bits = slice.bits;
+    int bits = slice.bits == 0 && slice.field == HbmField::kRow ? width[index(HbmField::kRow)]
+                                                                : slice.bits;
+    if (slice.field == HbmField::kRow && !with_sid) {
+      with_sid = true;
+      const int sid_bits = width[index(HbmField::kStackId)];
+      if (sid_bits > 0) slices.push_back({HbmField::kStackId, sid_bits});
+    }
+    const int all = bits;
     if (!placed && left <= bits) {
       if (left > 0) slices.push_back({slice.field, left});
       slices.push_back({HbmField::kChannel, channel_bits});
       bits -= left;
       placed = true;
     }
-    left -= slice.bits;
+    left -= all;
     if (bits > 0) slices.push_back({slice.field, bits});
   }
   return slices;
@@ -165,7 +184,7 @@ HbmMap::HbmMap(const HbmSpec& spec) {
   capacity_ = static_cast<std::uint64_t>(spec.capacity().value());
 
   const auto width = widths(spec, pow2);
-  slices_ = spec.map.empty() ? default_slices(spec, width) : spec.map;
+  slices_ = complete(spec.map.empty() ? default_order(width) : spec.map, spec, width);
   Layout layout = lay_out(slices_, width);
   run_bytes_ = 1;
   for (const HbmMapSlice& slice : slices_) {
@@ -190,15 +209,18 @@ HbmMap::HbmMap(const HbmSpec& spec) {
   append(HbmField::kColumn, kColumnShift);
   append(HbmField::kChannel, kChannelShift);
   append(HbmField::kRow, kRowShift);
-  for (std::size_t table = 0; table < kTables; ++table) {
-    for (std::uint64_t value = 0; value < 256; ++value) {
-      std::uint64_t word = 0;
-      for (const auto& [bit, mask] : outputs) {
-        const std::uint64_t parity =
-            static_cast<std::uint64_t>(std::popcount((value << (8 * table)) & mask) & 1);
-        word |= parity << bit;
-      }
-      tables_[table][value] = word;
+  low_bits_ = log2_of(spec.timing.access_bytes);
+  const std::uint64_t inner = odd_channels_ == 0 ? capacity_ : capacity_ / odd_channels_;
+  const int bits = std::max(1, static_cast<int>(std::bit_width(inner - 1)) - low_bits_);
+  table_bits_ = ceil_div(bits, static_cast<int>(kTables));
+  table_mask_ = (std::uint64_t{1} << table_bits_) - 1;
+  tables_.assign(kTables << table_bits_, 0);
+  for (std::size_t i = 0; i < tables_.size(); ++i) {
+    const std::uint64_t address = (i & table_mask_)
+                                  << (static_cast<int>(i >> table_bits_) * table_bits_ + low_bits_);
+    for (const auto& [bit, mask] : outputs) {
+      const auto parity = static_cast<std::uint64_t>(std::popcount(address & mask) & 1);
+      tables_[i] |= parity << bit;
     }
   }
 }

@@ -1,7 +1,6 @@
 #pragma once
 /// From an address to channel, bank, row and column: any list of bit slices with XOR hashing,
-/// applied as one linear map over GF(2) by table look-up, one table per address byte.
-#include <array>
+/// applied as one linear map over GF(2) by table look-up, a quarter of the address bits each.
 #include <cstdint>
 #include <vector>
 
@@ -35,8 +34,12 @@ class HbmMap {
       inner = (group << interleave_bits_) | (address & interleave_mask_);
       if (hash_) turn += rotation(group);
     }
+    inner >>= low_bits_;
     std::uint64_t word = 0;
-    for (std::size_t i = 0; i < kTables; ++i) word ^= tables_[i][(inner >> (8 * i)) & 0xff];
+    for (std::size_t i = 0; i < kTables; ++i) {
+      word ^= tables_[(i << table_bits_) + (inner & table_mask_)];
+      inner >>= table_bits_;
+    }
     HbmPlace place;
     place.bank = static_cast<std::uint32_t>(word & 0xff);
     place.column = static_cast<std::uint32_t>((word >> kColumnShift) & 0xff);
@@ -56,7 +59,7 @@ class HbmMap {
   [[nodiscard]] const std::vector<HbmMapSlice>& slices() const { return slices_; }
 
  private:
-  static constexpr std::size_t kTables = 6;  // 48 address bits: 256 TiB
+  static constexpr std::size_t kTables = 4;
   static constexpr int kColumnShift = 8;
   static constexpr int kChannelShift = 16;
   static constexpr int kRowShift = 32;
@@ -66,13 +69,16 @@ class HbmMap {
     return (group * 0x9e3779b97f4a7c15ULL) >> 40;
   }
 
-  std::array<std::array<std::uint64_t, 256>, kTables> tables_{};
+  std::vector<std::uint64_t> tables_;  // of equal size, one behind the other
   std::vector<HbmMapSlice> slices_;
   std::uint64_t odd_channels_ = 0;  // 0: the channel is part of the linear map
   std::uint64_t interleave_mask_ = 0;
   std::uint64_t capacity_ = 0;
   std::uint32_t run_bytes_ = 0;
   int interleave_bits_ = 0;
+  int low_bits_ = 0;    // inside an access: they choose nothing
+  int table_bits_ = 1;  // address bits that index one table
+  std::uint64_t table_mask_ = 1;
   bool hash_ = false;
 };
 

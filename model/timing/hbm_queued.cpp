@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "timing/hbm_bits.h"
 
 namespace athena::timing {
 namespace {
@@ -20,6 +21,7 @@ HbmQueued::HbmQueued(const HbmSpec& spec)
     : spec_(checked(spec)),
       ticks_(spec.timing),
       map_(spec),
+      access_shift_(log2_of(spec.timing.access_bytes)),
       lookahead_(ticks_.time(std::min(ticks_.read_latency, ticks_.write_latency))),
       channels_(static_cast<std::size_t>(spec.channels()), HbmChannel(spec)),
       last_(channels_.size() * static_cast<std::size_t>(spec.timing.banks())) {}
@@ -32,57 +34,69 @@ void HbmQueued::reset() {
   outstanding_ = requests_ = 0;
 }
 
-void HbmQueued::submit(const HbmRequest& request) {
-  if (request.bytes.value() < 1) {
-    throw InputError(
-        fmt::format("HBM request of {} bytes: expected at least one", request.bytes.value()));
-  }
-  map_.check_range(request.address, request.bytes);
-  std::uint32_t id = 0;
+std::uint32_t HbmQueued::acquire() {
   if (free_slots_.empty()) {
-    id = static_cast<std::uint32_t>(slots_.size());
     slots_.emplace_back();
-  } else {
-    id = free_slots_.back();
-    free_slots_.pop_back();
+    return static_cast<std::uint32_t>(slots_.size() - 1);
   }
-  slots_[id] = {request.tag, request.arrival, request.arrival, request.arrival, 0, request.write};
+  const std::uint32_t id = free_slots_.back();
+  free_slots_.pop_back();
+  return id;
+}
+
+void HbmQueued::submit(const HbmRequest& request) {
+  if (request.bytes.value() < 1 || request.rows < 1) {
+    throw InputError(fmt::format("HBM request of {} rows of {} bytes: expected at least one each",
+                                 request.rows, request.bytes.value()));
+  }
+  const auto pitch = static_cast<std::uint64_t>(request.pitch.value());
+  map_.check_range(request.address, request.bytes);
+  if (request.rows > 1) {
+    const auto last = static_cast<std::uint64_t>(request.rows - 1);
+    map_.check_range(request.address + last * pitch, request.bytes);
+  }
+  const std::uint32_t id = acquire();
   ++outstanding_;
   ++requests_;
-
-  const auto access = static_cast<std::uint64_t>(spec_.timing.access_bytes);
-  const std::uint64_t run = map_.run_bytes();
-  const std::uint64_t end =
-      (request.address + static_cast<std::uint64_t>(request.bytes.value()) + access - 1) &
-      ~(access - 1);
-  const std::uint64_t begin = request.address & ~(access - 1);
   HbmPiece piece;
   piece.arrival = tick_after(request.arrival);
   piece.tag = id;
   piece.write = request.write;
-  if ((begin | (run - 1)) + 1 >= end) {  // one run: nothing to gather
-    const HbmPlace place = map_.place(begin);
-    piece.row = place.row;
-    piece.bank = static_cast<std::uint8_t>(place.bank);
-    piece.bursts = static_cast<std::uint16_t>((end - begin) / access);
-    piece.column = static_cast<std::uint16_t>(place.column);
-    slots_[id].pieces = 1;
-    channels_[place.channel].submit(piece);
-    return;
+  const auto bytes = static_cast<std::uint64_t>(request.bytes.value());
+  std::uint32_t pieces = 0;
+  std::uint64_t address = request.address;
+  for (std::int64_t row = 0; row < request.rows; ++row, address += pitch) {
+    pieces += submit_segment(piece, address, bytes);
   }
-  gather(piece, begin, end);
+  slots_[id] = {request.tag,     request.arrival, request.arrival,
+                request.arrival, pieces,          request.write};
+}
+
+/// Hands a segment to the channels; returns the number of pieces.
+std::uint32_t HbmQueued::submit_segment(HbmPiece& piece, std::uint64_t address,
+                                        std::uint64_t bytes) {
+  const auto access = static_cast<std::uint64_t>(spec_.timing.access_bytes);
+  const std::uint64_t begin = address & ~(access - 1);
+  const std::uint64_t end = (address + bytes + access - 1) & ~(access - 1);
+  if ((begin | (map_.run_bytes() - 1)) + 1 < end) return gather(piece, begin, end);
+  const HbmPlace place = map_.place(begin);  // one run: nothing to gather
+  piece.row = place.row;
+  piece.bank = static_cast<std::uint8_t>(place.bank);
+  piece.bursts = static_cast<std::uint16_t>((end - begin) >> access_shift_);
+  piece.column = static_cast<std::uint16_t>(place.column);
+  channels_[place.channel].submit(piece);
+  return 1;
 }
 
 /// Splits a segment by bank: the runs that one row of one bank gets become one piece.
-void HbmQueued::gather(HbmPiece piece, std::uint64_t begin, std::uint64_t end) {
-  const auto access = static_cast<std::uint64_t>(spec_.timing.access_bytes);
+std::uint32_t HbmQueued::gather(HbmPiece& piece, std::uint64_t begin, std::uint64_t end) {
   const std::uint64_t run = map_.run_bytes();
   const auto banks = static_cast<std::uint32_t>(spec_.timing.banks());
   gathered_.clear();
   ++stamp_;
   for (std::uint64_t at = begin; at < end;) {
     const std::uint64_t stop = std::min(end, (at | (run - 1)) + 1);
-    const auto bursts = static_cast<std::uint16_t>((stop - at) / access);
+    const auto bursts = static_cast<std::uint16_t>((stop - at) >> access_shift_);
     const HbmPlace place = map_.place(at);
     at = stop;
     Last& last = last_[place.channel * banks + place.bank];
@@ -103,8 +117,8 @@ void HbmQueued::gather(HbmPiece piece, std::uint64_t begin, std::uint64_t end) {
     last = {stamp_, static_cast<std::uint32_t>(gathered_.size())};
     gathered_.push_back({piece, place.channel});
   }
-  slots_[piece.tag].pieces = static_cast<std::uint32_t>(gathered_.size());
   for (const Gathered& one : gathered_) channels_[one.channel].submit(one.piece);
+  return static_cast<std::uint32_t>(gathered_.size());
 }
 
 void HbmQueued::collect(HbmChannel& channel) {

@@ -11,13 +11,16 @@
 
 namespace athena::timing {
 
-/// Any length and alignment; split inside by the address map.
+/// Any length and alignment; split inside by the address map. With `rows` above 1: that many
+/// segments of `bytes`, `pitch` apart, which complete as one (a window of a matrix).
 struct HbmRequest {
   std::uint64_t address = 0;
   Bytes bytes{0};
   bool write = false;
   Time arrival{0};        ///< at the controllers; not before the last advance()
   std::uint64_t tag = 0;  ///< given back in the completion
+  std::int64_t rows = 1;
+  Bytes pitch{0};
 };
 
 struct HbmCompletion {
@@ -35,7 +38,7 @@ class HbmQueued {
  public:
   explicit HbmQueued(const HbmSpec& spec);
 
-  /// Throws InputError beyond the capacity or for a length below 1.
+  /// Throws InputError beyond the capacity or for a length or a number of rows below 1.
   void submit(const HbmRequest& request);
   /// Issues all commands up to and including `now`.
   void advance(Time now);
@@ -79,15 +82,22 @@ class HbmQueued {
     std::uint64_t stamp = 0;
     std::uint32_t index = 0;
   };
-  void gather(HbmPiece piece, std::uint64_t begin, std::uint64_t end);
+  [[nodiscard]] std::uint32_t acquire();
+  std::uint32_t submit_segment(HbmPiece& piece, std::uint64_t address, std::uint64_t bytes);
+  std::uint32_t gather(HbmPiece& piece, std::uint64_t begin, std::uint64_t end);
   void collect(HbmChannel& channel);
-  [[nodiscard]] Tick tick_after(Time t) const {
-    return (t.value() + ticks_.period.value() - 1) / ticks_.period.value();
+  [[nodiscard]] Tick tick_after(Time t) {
+    if (t != last_arrival_) {
+      last_arrival_ = t;
+      last_tick_ = (t.value() + ticks_.period.value() - 1) / ticks_.period.value();
+    }
+    return last_tick_;
   }
 
   HbmSpec spec_;
   HbmTicks ticks_;
   HbmMap map_;
+  int access_shift_ = 0;
   Time lookahead_{0};
   std::vector<HbmChannel> channels_;
   std::vector<Gathered> gathered_;  // of the request at hand
@@ -98,6 +108,8 @@ class HbmQueued {
   std::vector<HbmCompletion> completions_;
   std::uint64_t outstanding_ = 0;
   std::uint64_t requests_ = 0;
+  Time last_arrival_{0};  // arrivals often share their tick
+  Tick last_tick_ = 0;
 };
 
 }  // namespace athena::timing

@@ -61,7 +61,7 @@ Tick HbmChannel::refresh_slot(Tick t) {
 
 void HbmChannel::precharge_all(Pseudo& pc, Tick t) {
   for (std::uint64_t mask = pc.banks; mask != 0; mask &= mask - 1) {
-    set_act_ready(lowest(mask), t + k_.pre_act);
+    raise(act_ready_[at(lowest(mask))], t + k_.pre_act);
     bank_[at(lowest(mask))].last_pre = t;
   }
   for (std::uint64_t mask = open_ & pc.banks; mask != 0; mask &= mask - 1) {
@@ -79,7 +79,7 @@ void HbmChannel::issue_refresh(int target, Tick t) {
   Pseudo& pc = all ? pseudo_[at(target)] : pseudo_[pseudo_of(target)];
   const Tick busy = all ? k_.rfc : k_.rfc_pb;
   for (std::uint64_t mask = all ? pc.banks : bit(target); mask != 0; mask &= mask - 1) {
-    set_act_ready(lowest(mask), t + busy);
+    raise(act_ready_[at(lowest(mask))], t + busy);
   }
   if (all) {
     pc.refresh_done = t + busy;

@@ -92,8 +92,9 @@ struct HbmSpec {
   Bytes interleave{128};
   /// XOR of pseudo-channel, bank group, bank and channel with higher bits; breaks strides.
   bool hash = true;
-  /// Explicit map, least significant first; empty = built from `interleave`. Row takes what is
-  /// left.
+  /// Explicit map, least significant first; empty = built from `interleave`. Without a channel
+  /// field the channel bits go in at `interleave`, without a SID that goes in below the row; a row
+  /// of 0 bits takes what the organisation has.
   std::vector<HbmMapSlice> map;
   HbmRefresh refresh = HbmRefresh::kAllBank;
   HbmPagePolicy page = HbmPagePolicy::kOpen;

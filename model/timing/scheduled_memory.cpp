@@ -66,7 +66,9 @@ void ScheduledMemory::submit(const HbmRequest& request) {
     throw InputError(
         fmt::format("HBM request of {} bytes: expected at least one", request.bytes.value()));
   }
-  map_.check_range(request.address, request.bytes);
+  const auto pitch = static_cast<std::uint64_t>(request.pitch.value());
+  const std::uint64_t last = request.address + static_cast<std::uint64_t>(request.rows - 1) * pitch;
+  map_.check_range(last, request.bytes);
   if (free_slots_.empty()) {
     free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
     slots_.emplace_back();
@@ -78,22 +80,28 @@ void ScheduledMemory::submit(const HbmRequest& request) {
   slot.open = 0;
   ++outstanding_;
   const auto access = static_cast<std::uint64_t>(spec_.timing.access_bytes);
-  const std::uint64_t end = request.address + static_cast<std::uint64_t>(request.bytes.value());
   const std::int64_t arrival = ceil_div(request.arrival.value(), period_.value());
-  for (std::uint64_t at = request.address & ~(access - 1); at < end; at += access) {
-    const HbmPlace place = map_.place(at);
-    if (place.row >= kRows) {
-      throw InputError(fmt::format(
-          "address {:#x} lies in row {} of its bank; rtl/hbm_scheduler names {} rows: take a "
-          "smaller model or context.",
-          at, place.row, kRows));
-    }
-    Channel& channel = channels_[place.channel];
-    if (channel.waiting == 0) catch_up(channel, arrival);
-    channel.source.push_back({arrival, place.bank, place.row, place.column, id, request.write});
-    ++channel.waiting;
-    ++slot.open;
+  for (std::uint64_t row = request.address; row <= last; row += std::max<std::uint64_t>(1, pitch)) {
+    const std::uint64_t end = row + static_cast<std::uint64_t>(request.bytes.value());
+    for (std::uint64_t at = row & ~(access - 1); at < end; at += access)
+      enqueue(at, arrival, id, request.write);
   }
+}
+
+void ScheduledMemory::enqueue(std::uint64_t address, std::int64_t arrival, std::uint32_t slot,
+                              bool write) {
+  const HbmPlace place = map_.place(address);
+  if (place.row >= kRows) {
+    throw InputError(
+        fmt::format("address {:#x} lies in row {} of its bank; rtl/hbm_scheduler names {} rows: "
+                    "take a smaller model or context.",
+                    address, place.row, kRows));
+  }
+  Channel& channel = channels_[place.channel];
+  if (channel.waiting == 0) catch_up(channel, arrival);
+  channel.source.push_back({arrival, place.bank, place.row, place.column, slot, write});
+  ++channel.waiting;
+  ++slots_[slot].open;
 }
 
 /// Idle cycles up to `cycle`. Two refresh intervals without a request leave every timer run out and

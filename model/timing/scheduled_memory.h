@@ -52,6 +52,7 @@ class ScheduledMemory {
     HbmCompletion done;
     std::int64_t open = 0;
   };
+  void enqueue(std::uint64_t address, std::int64_t arrival, std::uint32_t slot, bool write);
   void step(Channel& channel);
   void catch_up(Channel& channel, std::int64_t cycle);
   void commanded(Channel& channel);

@@ -77,8 +77,9 @@ void check_size(const Machine& machine, std::int64_t chips, const std::string& o
 void check_network(const config::ChipConfig& chip) {
   const timing::NocSpec spec = timing::noc_spec(chip);
   std::string key = std::to_string(static_cast<int>(spec.kind));
-  for (const int value : {spec.rows, spec.cols, spec.terminals_per_router, spec.virtual_channels,
-                          spec.message_classes, static_cast<int>(spec.routing)}) {
+  for (const int value :
+       {spec.rows, spec.cols, spec.terminals_per_router, spec.virtual_channels,
+        spec.message_classes, static_cast<int>(spec.routing), spec.reroute ? 1 : 0}) {
     key += ' ' + std::to_string(value);
   }
   for (const int router : spec.extra_terminals) key += ' ' + std::to_string(router);

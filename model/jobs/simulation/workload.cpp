@@ -90,6 +90,8 @@ workload::Parallelism parallelism_of(const PointSpec& spec) {
   parallel.ep = size(spec.ep);
   parallel.cp = size(spec.cp);
   parallel.zero = static_cast<int>(spec.zero);
+  parallel.virtual_stages = size(spec.virtual_stages);
+  parallel.sequence_parallel = spec.sequence_parallel;
   return parallel;
 }
 

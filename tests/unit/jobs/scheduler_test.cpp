@@ -28,6 +28,7 @@ std::vector<int> play(std::size_t points, int workers, const std::vector<std::st
     for (const auto& view : views) {
       if (!view.elaboration_key.empty()) ++serving[view.elaboration_key];
     }
+    views[w].seat = w;
     auto task = scheduler.next(views[w], serving);
     if (!task) continue;
     if (task->retire) {
@@ -40,13 +41,13 @@ std::vector<int> play(std::size_t points, int workers, const std::vector<std::st
       const std::string& key = keys[point % keys.size()];
       if (rng.chance(death)) {
         const auto rest = task->points.begin() + static_cast<std::ptrdiff_t>(i) + 1;
-        scheduler.put_back(task->errand, {rest, task->points.end()}, key);
+        scheduler.put_back(task->errand, {rest, task->points.end()}, key, w);
         scheduler.isolate(task->errand, point);
         views[w] = {};
         break;
       }
       if (task->errand == Errand::kKeys) {
-        scheduler.ready(point, key);
+        scheduler.ready(point, key, w);
         continue;
       }
       // A worker elaborates once: it is never given a second key.
@@ -118,4 +119,13 @@ TEST_CASE("batches grow with the pace of the worker and leave work for the other
   CHECK(fast->points.size() > 50);
   Scheduler few(4, 2);
   CHECK(few.next({"", false, 1e-6}, {})->points.size() == 1);
+}
+
+TEST_CASE("a worker runs what it resolved; an idle one helps the fullest") {
+  Scheduler scheduler(0, 3);
+  for (std::size_t i = 0; i < 6; ++i) scheduler.ready(i, "", i < 4 ? 0 : 1);
+  CHECK(scheduler.next({"", false, 1.0, 1}, {})->points == std::vector<std::size_t>{4});
+  CHECK(scheduler.next({"", false, 1.0, 2}, {})->points == std::vector<std::size_t>{0});
+  CHECK(scheduler.next({"", false, 1.0, 0}, {})->points == std::vector<std::size_t>{1});
+  CHECK_FALSE(scheduler.empty());
 }

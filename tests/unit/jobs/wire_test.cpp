@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
+#include "base/error.h"
 #include "base/rng.h"
 
 using namespace athena;
@@ -61,4 +62,18 @@ TEST_CASE("sending to a peer that is gone is an answer, not a signal") {
   close(pair.ends[1]);
   CHECK_FALSE(send_message(pair.ends[0], "hello"));
   pair.ends[1] = dup(pair.ends[0]);
+}
+
+TEST_CASE("fields come out of a message as they went in; a message cut short is noticed") {
+  FieldWriter out;
+  out.number(std::int64_t{-3}).text(std::string("a\0b", 3)).number(0.1).text("");
+  FieldReader in(out.message());
+  CHECK(in.integer() == -3);
+  CHECK(in.text() == std::string("a\0b", 3));
+  CHECK(in.real() == 0.1);
+  CHECK(in.text().empty());
+  CHECK_THROWS_AS(in.integer(), athena::InternalError);
+  FieldReader cut(std::string_view(out.message()).substr(0, 17));
+  CHECK(cut.integer() == -3);
+  CHECK_THROWS_AS(cut.text(), athena::InternalError);
 }

@@ -291,12 +291,3 @@ TEST_CASE("Measurements are kept on disk under the identity of what was measured
   CHECK_THROWS_AS(MeasurementStore(timer, folder), InputError);
   fs::remove_all(folder);
 }
-
-TEST_CASE("The sample of steps is fair") {
-  StepSample sample(50, 9);
-  for (int i = 1; i <= 10000; ++i) sample.show({{{1, i, 1}}, 1});
-  double mean = 0.0;
-  for (const auto& s : sample.shapes()) mean += static_cast<double>(s.groups[0].kv_len) / 50.0;
-  CHECK(sample.shapes().size() == 50);
-  CHECK(mean == Approx(5000.0).epsilon(0.3));
-}

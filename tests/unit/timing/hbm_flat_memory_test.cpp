@@ -1,0 +1,79 @@
+/// No allocation per request: the heap is counted, so the same holds for any number of requests.
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <new>
+
+#include "base/rng.h"
+#include "timing/hbm_fast.h"
+#include "timing/hbm_load.h"
+#include "timing/hbm_queued.h"
+
+namespace {
+std::atomic<std::uint64_t> allocations{0};
+}
+
+// Counts what the whole executable asks for.
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+
+using namespace athena;
+using namespace athena::timing;
+
+namespace {
+
+/// Requests of all kinds in a closed loop through the queued model.
+void drive(HbmQueued& memory, Rng& rng, Time& now, int count) {
+  const auto lines = static_cast<std::uint64_t>(memory.spec().capacity().value()) / 4096;
+  for (int sent = 0; sent < count;) {
+    while (sent < count && memory.outstanding() < 256) {
+      const auto bytes = static_cast<std::int64_t>(64 << rng.below(4));
+      memory.submit({rng.below(lines) * 4096, Bytes(bytes), rng.chance(0.3), now, 0});
+      ++sent;
+    }
+    now += memory.lookahead();
+    memory.advance(now);
+    memory.completions().clear();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("requests in steady state allocate nothing", "[hbm]") {
+  const HbmSpec spec = spec_from_name("HBM3-6.4Gbps-16Gb8hi", 4, "hash");
+  SECTION("queued") {
+    HbmQueued memory(spec);
+    Rng rng(5);
+    Time now(0);
+    drive(memory, rng, now, 200000);
+    const std::uint64_t before = allocations;
+    drive(memory, rng, now, 300000);
+    CHECK(allocations - before == 0);
+  }
+  SECTION("fast") {
+    HbmFast memory(spec);
+    Rng rng(5);
+    Time now(0);
+    const auto lines = static_cast<std::uint64_t>(spec.capacity().value()) / 4096;
+    const auto some = [&](int count) {
+      for (int i = 0; i < count; ++i) {
+        now += Time(1000000);
+        (void)memory.access(now, rng.below(lines) * 4096, Bytes(64 << rng.below(4)),
+                            rng.chance(0.3));
+      }
+    };
+    some(200000);
+    const std::uint64_t before = allocations;
+    some(300000);
+    CHECK(allocations - before == 0);
+  }
+}
