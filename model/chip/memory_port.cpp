@@ -20,12 +20,17 @@ constexpr std::uint32_t kAdvance = 1;
 MemoryPort::MemoryPort(const timing::HbmSpec& spec, sim::Dispatcher& dispatcher)
     : memory_(spec), spec_(spec), dispatcher_(dispatcher) {}
 
-void MemoryPort::reset(bool detailed) {
+void MemoryPort::reset(bool detailed, timing::ClockedBodies* bodies) {
   memory_.reset();
-  detailed_ = detailed;
-  if (!detailed) return;
-  if (queued_ == nullptr) queued_ = std::make_unique<timing::HbmQueued>(spec_);
-  queued_->reset();
+  scheduled_.reset();
+  detailed_ = detailed || bodies != nullptr;
+  if (!detailed_) return;
+  if (bodies != nullptr) {
+    scheduled_ = std::make_unique<timing::ScheduledMemory>(spec_, *bodies);
+  } else {
+    if (queued_ == nullptr) queued_ = std::make_unique<timing::HbmQueued>(spec_);
+    queued_->reset();
+  }
   free_.clear();
   for (std::uint32_t id = 0; id < jobs_.size(); ++id) free_.push_back(id);
   armed_ = false;
@@ -86,31 +91,33 @@ MemoryPort::Job& MemoryPort::acquire() {
   return job;
 }
 
-void MemoryPort::enter(Job& job) {
+template <class Memory>
+void MemoryPort::submit_rows(Memory& memory, Job& job) {
   const MemoryWindow& w = job.window;
   const bool stream = w.row_bytes == w.pitch;
   const std::int64_t rows = stream ? 1 : w.rows;
   const Bytes bytes = stream ? Bytes(w.bytes()) : w.row_bytes;
-  queued_->submit({w.address, bytes, w.write, job.arrival, job.id, rows, w.pitch});
+  memory.submit({w.address, bytes, w.write, job.arrival, job.id, rows, w.pitch});
   if (armed_) return;
   armed_ = true;
-  dispatcher_.post(dispatcher_.now() + queued_->lookahead(), *this, kAdvance);
+  dispatcher_.post(dispatcher_.now() + memory.lookahead(), *this, kAdvance);
 }
 
 /// Every lookahead() of simulated time while something is under way: so a completion is known
 /// before it happens.
-void MemoryPort::advance() {
+template <class Memory>
+void MemoryPort::advance(Memory& memory) {
   armed_ = false;
-  queued_->advance(dispatcher_.now());
-  for (const timing::HbmCompletion& done : queued_->completions()) {
+  memory.advance(dispatcher_.now());
+  for (const timing::HbmCompletion& done : memory.completions()) {
     Job& job = *jobs_[static_cast<std::size_t>(done.tag)];
     job.done = std::max(job.done, done.finish);
     finished_.push_back(&job);
   }
-  queued_->completions().clear();
-  if (queued_->outstanding() > 0) {
+  memory.completions().clear();
+  if (memory.outstanding() > 0) {
     armed_ = true;
-    dispatcher_.post(dispatcher_.now() + queued_->lookahead(), *this, kAdvance);
+    dispatcher_.post(dispatcher_.now() + memory.lookahead(), *this, kAdvance);
   }
   for (Job* job : finished_) {
     free_.push_back(job->id);
@@ -120,9 +127,22 @@ void MemoryPort::advance() {
   finished_.clear();
 }
 
+void MemoryPort::enter(Job& job) {
+  if (scheduled_ != nullptr) {
+    submit_rows(*scheduled_, job);
+  } else {
+    submit_rows(*queued_, job);
+  }
+}
+
 void MemoryPort::wake(std::uint32_t tag, void* item) {
-  if (tag == kEnter) enter(*static_cast<Job*>(item));
-  if (tag == kAdvance) advance();
+  if (tag == kEnter) {
+    enter(*static_cast<Job*>(item));
+  } else if (scheduled_ != nullptr) {
+    advance(*scheduled_);
+  } else {
+    advance(*queued_);
+  }
 }
 
 void note_memory(timing::Timeline& timeline, const config::ChipConfig& chip, Time done,

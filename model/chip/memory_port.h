@@ -16,6 +16,7 @@
 #include "sim/dispatcher.h"
 #include "timing/hbm_fast.h"
 #include "timing/hbm_queued.h"
+#include "timing/scheduled_memory.h"
 #include "timing/timeline.h"
 
 namespace athena::chip {
@@ -50,8 +51,9 @@ class MemoryPort final : private sim::Client {
   /// Serves a window that reaches the controllers at `arrival`, not before the dispatcher's time.
   /// Calls come in global time order.
   void access(Time arrival, const MemoryWindow& window, MemoryClient& client, void* item);
-  /// Starts afresh, in the detailed tier (queued FR-FCFS) or in the transaction tier.
-  void reset(bool detailed);
+  /// Starts afresh, in the detailed tier (queued FR-FCFS) or in the transaction tier. Where
+  /// `bodies` makes schedulers, the requests of the detailed tier go to those.
+  void reset(bool detailed, timing::ClockedBodies* bodies = nullptr);
   /// Time per byte of short segments relative to a sequential stream, at least 1.
   [[nodiscard]] double stretch(std::int64_t row_bytes);
 
@@ -67,7 +69,10 @@ class MemoryPort final : private sim::Client {
   void wake(std::uint32_t tag, void* item) override;
   [[nodiscard]] Time transaction(Time arrival, const MemoryWindow& window);
   void enter(Job& job);
-  void advance();
+  template <class Memory>
+  void submit_rows(Memory& memory, Job& job);
+  template <class Memory>
+  void advance(Memory& memory);
   Job& acquire();
 
   timing::HbmFast memory_;
@@ -76,8 +81,9 @@ class MemoryPort final : private sim::Client {
   std::map<std::int64_t, double> stretch_;  ///< by row bytes: asked at every transfer
 
   bool detailed_ = false;
-  std::unique_ptr<timing::HbmQueued> queued_;  ///< built when first asked for
-  std::vector<std::unique_ptr<Job>> jobs_;     ///< by id
+  std::unique_ptr<timing::HbmQueued> queued_;           ///< built when first asked for
+  std::unique_ptr<timing::ScheduledMemory> scheduled_;  ///< in its place; null = it is not
+  std::vector<std::unique_ptr<Job>> jobs_;              ///< by id
   std::vector<std::uint32_t> free_;
   std::vector<Job*> finished_;
   bool armed_ = false;

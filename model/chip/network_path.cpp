@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/error.h"
+
 namespace athena::chip {
 
 using compute::Request;
@@ -67,6 +69,15 @@ int NetworkPath::terminal_of(std::uint64_t address, mapping::Space space) const 
 void NetworkPath::set_chunk(Bytes chunk) {
   const auto whole = static_cast<std::int64_t>(kChunkCycles * chip_.noc.link_bytes_per_cycle);
   chunk_ = chunk.value() > 0 ? chunk.value() : std::max<std::int64_t>(512, whole);
+}
+
+void NetworkPath::set_routers(timing::ClockedBodies* bodies) {
+  mesh_.reset();
+  if (bodies == nullptr) return;
+  set_chunk(
+      Bytes(static_cast<std::int64_t>(PacketMesh::kPacketFlits * chip_.noc.link_bytes_per_cycle)));
+  mesh_ = std::make_unique<PacketMesh>(
+      topology_, terminals_, Hertz(chip_.fabric_clock().value() * ratio_), dispatcher_, *bodies);
 }
 
 void NetworkPath::set_clock_ratio(double ratio) {
@@ -244,6 +255,8 @@ void NetworkPath::start(Request* request, std::int64_t offset, std::int64_t byte
       static_cast<std::uint64_t>(request->address + row * request->region->pitch + inside);
   const int far = terminal_of(chunk->address, request->region->space);
   const int near = request->core->index();
+  chunk->from_terminal = request->write ? near : far;
+  chunk->to_terminal = request->write ? far : near;
   if (request->write) {
     chunk->route = &way(near, far);
     chunk->ready = request->moment;
@@ -255,7 +268,41 @@ void NetworkPath::start(Request* request, std::int64_t offset, std::int64_t byte
   fetch(chunk, request->moment);
 }
 
+/// Over the clocked routers: from the first edge at which the chunk may set out.
+void NetworkPath::cross(Chunk* chunk) {
+  if (!chunk->receivers.empty()) {
+    throw InputError(
+        "the program multicasts operands, which rtl/noc_router does not copy; compile it with "
+        "--set "
+        "noc.multicast=false.");
+  }
+  if (chunk->ready.at > dispatcher_.now()) {
+    dispatcher_.post(chunk->ready.at, *this, kEnter, chunk);
+    return;
+  }
+  const double bytes = static_cast<double>(chunk->bytes);
+  for (const Step& step : chunk->route->steps) {
+    link_bytes_[static_cast<std::size_t>(step.link)] += bytes;
+    chunk->run->stats.counts.noc_byte_hops += bytes;
+  }
+  chunk->open = 1;
+  mesh_->send(chunk->from_terminal, chunk->to_terminal, chunk->bytes, *this, chunk);
+}
+
+void NetworkPath::mesh_done(void* item) {
+  auto* chunk = static_cast<Chunk*>(item);
+  if (timeline_ != nullptr)
+    timeline_->flow(timing::Flow::kNetwork, chunk->ready.at, dispatcher_.now(),
+                    static_cast<double>(chunk->bytes));
+  arrive(chunk, chunk->ready.until(dispatcher_.now(), Bound::kNoc), -1);
+  if (--chunk->open == 0) finish(chunk);
+}
+
 void NetworkPath::enter(Chunk* chunk) {
+  if (mesh_ != nullptr) {
+    cross(chunk);
+    return;
+  }
   const Route& route = *chunk->route;
   const Moment& ready = chunk->ready;
   chunk->heads.resize(route.steps.size());
@@ -322,6 +369,14 @@ void NetworkPath::arrive(Chunk* chunk, const Moment& tail, std::int32_t receiver
 }
 
 void NetworkPath::deliver(Request* request, const Moment& tail, std::int64_t bytes) {
+  if (request->owner != nullptr) {  // an engine takes it at its own rate
+    request->arrived = timing::later(request->arrived, tail);
+    request->run->stats.counts.scratch_bytes += static_cast<double>(bytes);
+    if (--request->open > 0) return;
+    request->moment = request->arrived;
+    request->owner->arrived(request);
+    return;
+  }
   timing::Server& port = request->core->port(request->write);
   const double rate = chip_.core.dma.bytes_per_cycle * chip_.core.dma.engines;
   const Time busy =

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "chip/memory_port.h"
+#include "chip/packet_mesh.h"
 #include "compute/core.h"
 #include "compute/request.h"
 #include "config/chip.h"
@@ -19,7 +20,10 @@
 
 namespace athena::chip {
 
-class NetworkPath : public compute::MemoryPath, private sim::Client, private MemoryClient {
+class NetworkPath : public compute::MemoryPath,
+                    private sim::Client,
+                    private MemoryClient,
+                    private MeshClient {
  public:
   NetworkPath(const config::ChipConfig& chip, sim::Dispatcher& dispatcher, MemoryPort& memory);
   void submit(compute::Request* request) override;
@@ -27,6 +31,9 @@ class NetworkPath : public compute::MemoryPath, private sim::Client, private Mem
   void set_clock_ratio(double ratio);
   /// Bytes that travel as one, from the next request on; 0 = the default.
   void set_chunk(Bytes chunk);
+  /// Clocked routers in the place of the links' closed form, from the next request on; null = the
+  /// closed form. What travels as one is then one of their packets.
+  void set_routers(timing::ClockedBodies* bodies);
   /// Where flows over links and memory go; null = nowhere.
   void set_timeline(timing::Timeline* timeline) { timeline_ = timeline; }
   /// Bytes per link since reset, for traffic maps.
@@ -60,12 +67,15 @@ class NetworkPath : public compute::MemoryPath, private sim::Client, private Mem
     std::int64_t bytes = 0;
     std::uint64_t address = 0;
     std::uint32_t open = 0;  ///< branches under way, and a write until memory has it
+    int from_terminal = 0, to_terminal = 0;
   };
   void wake(std::uint32_t tag, void* item) override;
   void memory_done(void* item, Time done, std::int64_t bytes, bool write) override;
   void start(compute::Request* request, std::int64_t offset, std::int64_t bytes, int group);
   void fetch(Chunk* chunk, const timing::Moment& from);
   void fetched(Chunk* chunk, const timing::Moment& ready);
+  void cross(Chunk* chunk);
+  void mesh_done(void* item) override;
   void enter(Chunk* chunk);
   void hop(Chunk* chunk, std::uint32_t step);
   void arrive(Chunk* chunk, const timing::Moment& tail, std::int32_t receiver);
@@ -88,6 +98,7 @@ class NetworkPath : public compute::MemoryPath, private sim::Client, private Mem
   std::int64_t chunk_ = 0;
   double ratio_ = 1.0;
   timing::Timeline* timeline_ = nullptr;
+  std::unique_ptr<PacketMesh> mesh_;
   std::vector<Time> links_;  ///< when each falls free; a chunk's wait for one is network time
   std::vector<timing::Server> shared_;  ///< scratchpad port of each cluster
   std::vector<double> link_bytes_;

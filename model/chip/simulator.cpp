@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "chip/cached_path.h"
+#include "chip/dma_engines.h"
 #include "chip/network_path.h"
 #include "chip/sequencer.h"
 #include "compute/core.h"
@@ -61,7 +62,9 @@ class Simulator::Impl {
  private:
   void reset(const RunOptions& options) {
     dispatcher_.reset();
-    memory_.reset(options.queued_memory);
+    timing::ClockedBodies* clocked = options.bodies.clocked;
+    memory_.reset(options.queued_memory,
+                  clocked != nullptr && clocked->scheduler ? clocked : nullptr);
     path_->reset();
     if (cached_ != nullptr) {
       cached_->set_clock_ratio(options.clock_ratio);
@@ -71,13 +74,20 @@ class Simulator::Impl {
       network_->set_clock_ratio(options.clock_ratio);
       network_->set_timeline(options.timeline);
       network_->set_chunk(options.chunk);
+      network_->set_routers(clocked != nullptr && clocked->router ? clocked : nullptr);
+    }
+    engines_.reset();
+    if (clocked != nullptr && clocked->dma) {
+      engines_ = std::make_unique<DmaEngines>(chip_, options.clock_ratio, dispatcher_, *path_,
+                                              options.meaning, *clocked);
     }
     for (const auto& core : cores_) {
       core->reset();
       core->set_clock_ratio(options.clock_ratio);
       core->set_timeline(options.timeline);
       core->set_meaning(options.meaning);
-      core->set_matrix(options.matrix);
+      core->set_bodies(options.bodies);
+      core->set_engines(engines_.get());
       core->set_shadow(options.shadow);
     }
   }
@@ -153,6 +163,7 @@ class Simulator::Impl {
   std::unique_ptr<CachedPath> cached_;
   std::unique_ptr<NetworkPath> network_;
   compute::MemoryPath* path_ = nullptr;
+  std::unique_ptr<DmaEngines> engines_;
   std::vector<std::unique_ptr<compute::Core>> cores_;
 };
 

@@ -10,7 +10,7 @@
 
 #include "config/chip.h"
 #include "config/stack.h"
-#include "exec/matrix_engine.h"
+#include "exec/bodies.h"
 #include "exec/meaning.h"
 #include "exec/shadow.h"
 #include "program/program.h"
@@ -32,7 +32,7 @@ struct RunOptions {
   timing::Timeline* timeline = nullptr;  ///< gets what happened when; null = nothing is kept
   exec::Meaning* meaning = nullptr;      ///< functional mode
   exec::Shadow* shadow = nullptr;        ///< watches for hazards; null = nobody does
-  exec::MatrixEngine* matrix = nullptr;  ///< times products; null = the closed form
+  exec::Bodies bodies;                   ///< blocks in the place of the chip's own models
 };
 
 /// One kernel, summed over its executions.

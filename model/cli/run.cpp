@@ -77,8 +77,12 @@ std::string rtl_text(const Json& rtl) {
   std::string parity;
   for (const auto& [block, about] : rtl.items()) {
     if (!about.is_object()) continue;
-    text += fmt::format("{}: {}, {}\n", block, about.at("backend").get<std::string>(),
-                        about.at("parameters").get<std::string>());
+    text += fmt::format("{}: {}", block, about.at("backend").get<std::string>());
+    for (const char* key : {"parameters", "traffic"}) {
+      const std::string what = about.at(key).get<std::string>();
+      if (!what.empty()) text += "; " + what;
+    }
+    text += "\n";
     for (const Json& line : about.at("parity")) parity += line.get<std::string>() + "\n";
   }
   text += fmt::format("products in {}\n", rtl.at("dtype").get<std::string>());

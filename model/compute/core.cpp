@@ -100,6 +100,7 @@ void Core::open(std::uint32_t context, KernelRun& run, const Moment& when) {
     stream.pc = 0;
     stream.depth = 0;
     stream.pending = nullptr;
+    stream.sent = stream.arrived = 0;
     stream.latency = Time(0);
     stream.tail = Moment();
     stream.pieces = 1;
@@ -222,7 +223,7 @@ void Core::check_finished(std::uint32_t context) {
 
 void Core::wake(std::uint32_t tag, void* item) {
   if (item != nullptr) {
-    memory_.submit(static_cast<Request*>(item));
+    hand_over(static_cast<Request*>(item));
     return;
   }
   ready_.push_back(tag);

@@ -19,7 +19,7 @@
 #include "compute/kernel_run.h"
 #include "compute/request.h"
 #include "config/chip.h"
-#include "exec/matrix_engine.h"
+#include "exec/bodies.h"
 #include "exec/meaning.h"
 #include "exec/shadow.h"
 #include "sim/dispatcher.h"
@@ -65,8 +65,11 @@ class Core : public sc_core::sc_module, private sim::Client {
   void resume(std::uint32_t tag);
 
   void set_meaning(exec::Meaning* meaning) { meaning_ = meaning; }
-  /// Who times products in place of the closed form; null = the closed form.
-  void set_matrix(exec::MatrixEngine* matrix) { matrix_engine_ = matrix; }
+  /// Who times products and softmax in place of the closed forms.
+  void set_bodies(const exec::Bodies& bodies) { bodies_ = bodies; }
+  /// Engines that carry this core's transfers, with a window of their own; null = the memories
+  /// behind the closed form of the engines.
+  void set_engines(MemoryPath* engines) { engines_ = engines; }
   /// Who watches for bytes used too early or overwritten too soon; null = nobody.
   void set_shadow(exec::Shadow* shadow) { shadow_ = shadow; }
   /// Where spans of the engines go; null = nowhere.
@@ -119,6 +122,7 @@ class Core : public sc_core::sc_module, private sim::Client {
     std::unique_ptr<StaticItems> items;
     // The operation in flight, whose meaning applies at completion:
     const program::Instruction* pending = nullptr;
+    std::uint32_t sent = 0, arrived = 0;  ///< transfers
     exec::Slots pending_slots{};
   };
   struct Context {
@@ -127,7 +131,8 @@ class Core : public sc_core::sc_module, private sim::Client {
     std::vector<Semaphore> semaphores;
     std::int64_t items = 0;
     int outstanding = 0;
-    bool reported = true;  ///< its end is known to the board: free for another kernel
+    std::vector<Request*> early;  ///< arrived before one of their stream that was sent earlier
+    bool reported = true;         ///< its end is known to the board: free for another kernel
     timing::Moment last;
   };
 
@@ -156,6 +161,8 @@ class Core : public sc_core::sc_module, private sim::Client {
                 const program::Instruction& instruction);
   void compute_vector(Context& ctx, std::uint32_t context, std::size_t engine, Stream& stream,
                       const program::Instruction& instruction);
+  [[nodiscard]] double vector_cycles(timing::VectorFn fn, std::int64_t rows, std::int64_t cols,
+                                     std::int64_t extra) const;
   void finish_operation(Context& ctx, std::uint32_t context, Stream& stream);
   bool next_item(Context& ctx, std::size_t engine, Stream& stream);
   void place_item(Context& ctx, Stream& stream, const ItemPlace& place);
@@ -168,6 +175,8 @@ class Core : public sc_core::sc_module, private sim::Client {
   [[nodiscard]] exec::Shadow::Actor actor(const Context& ctx, std::uint32_t context,
                                           const program::Instruction& instruction) const;
   void watch(const Context& ctx, Request* request);
+  void hand_over(Request* request);
+  void arrive(Context& ctx, Request* request);
   Request* acquire();
   void release(Request* request);
   [[nodiscard]] Time cycles(double count) const;
@@ -180,7 +189,8 @@ class Core : public sc_core::sc_module, private sim::Client {
   Board& board_;
   exec::Meaning* meaning_ = nullptr;
   exec::Shadow* shadow_ = nullptr;
-  exec::MatrixEngine* matrix_engine_ = nullptr;
+  exec::Bodies bodies_;
+  MemoryPath* engines_ = nullptr;
   timing::Timeline* timeline_ = nullptr;
   double ratio_ = 1.0;
   timing::Server matrix_, vector_, port_in_, port_out_, window_;

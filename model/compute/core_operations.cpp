@@ -49,8 +49,8 @@ void Core::multiply(Context& ctx, std::uint32_t context, std::size_t engine, Str
   const std::int64_t k = instruction.k.at(stream.env);
   if (cache.m != m || cache.n != n || cache.k != k) {
     const timing::MatmulCycles product =
-        matrix_engine_ != nullptr
-            ? matrix_engine_->cycles(instruction.dtype, m, n, k)
+        bodies_.matrix != nullptr
+            ? bodies_.matrix->cycles(instruction.dtype, m, n, k)
             : timing::matmul_cycles(chip_.core.matrix, instruction.dtype, m, n, k);
     cache.m = m;
     cache.n = n;
@@ -99,6 +99,13 @@ void Core::multiply(Context& ctx, std::uint32_t context, std::size_t engine, Str
   dispatcher_.post(done.at, *this, tag_of(context, engine));
 }
 
+double Core::vector_cycles(timing::VectorFn fn, std::int64_t rows, std::int64_t cols,
+                           std::int64_t extra) const {
+  const bool softmax = fn == timing::VectorFn::kSoftmax || fn == timing::VectorFn::kSoftmaxOnline;
+  if (softmax && bodies_.softmax != nullptr) return bodies_.softmax->cycles(rows, cols);
+  return timing::vector_cycles(chip_.core.vector, fn, rows, cols, extra);
+}
+
 void Core::compute_vector(Context& ctx, std::uint32_t context, std::size_t engine, Stream& stream,
                           const Instruction& instruction) {
   InstructionCache& cache = (*ctx.run->cache[engine])[stream.pc];
@@ -110,10 +117,7 @@ void Core::compute_vector(Context& ctx, std::uint32_t context, std::size_t engin
     cache.n = cols;
     cache.k = extra;
     cache.occupied =
-        rows > 0 && cols > 0
-            ? cycles(timing::vector_cycles(chip_.core.vector, instruction.fn, rows, cols, extra))
-                  .value()
-            : 0;
+        rows > 0 && cols > 0 ? cycles(vector_cycles(instruction.fn, rows, cols, extra)).value() : 0;
   }
   const Time busy(cache.occupied);
   stream.now = vector_.serve(stream.now, busy, Bound::kVector);

@@ -77,6 +77,7 @@ bool Core::transfer(Context& ctx, std::uint32_t context, std::size_t engine, Str
   request->bytes = request->rows * request->row_bytes;
   request->lead = Time(0);
   request->broadcast = false;
+  request->moved = nullptr;
   if (request->pieces > 1) {
     // Fused iterations cover neighbouring windows: take their union.
     Env last = stream.env;
@@ -95,6 +96,8 @@ bool Core::transfer(Context& ctx, std::uint32_t context, std::size_t engine, Str
                      request->row * request->region->pitch + request->column;
   bool released = false;
   request->slot = take_slots(ctx, stream, instruction, released)[0];
+  request->engine = static_cast<std::uint32_t>(engine);
+  request->order = stream.sent++;
   ++ctx.outstanding;
   ++stream.pc;
   if (!request->write)
@@ -110,15 +113,21 @@ bool Core::transfer(Context& ctx, std::uint32_t context, std::size_t engine, Str
     complete(request);
     return true;
   }
-  const Time held =
-      to_time(Seconds(window_seconds_per_byte_ * static_cast<double>(request->bytes)));
-  window_.serve(stream.now, held, Bound::kHbm);
+  if (engines_ == nullptr) {  // they have windows of their own
+    const Time held =
+        to_time(Seconds(window_seconds_per_byte_ * static_cast<double>(request->bytes)));
+    window_.serve(stream.now, held, Bound::kHbm);
+  }
   if (request->moment.at > dispatcher_.now()) {
     dispatcher_.post(request->moment.at, *this, 0, request);
   } else {
-    memory_.submit(request);
+    hand_over(request);
   }
   return true;
+}
+
+void Core::hand_over(Request* request) {
+  (engines_ != nullptr ? *engines_ : memory_).submit(request);
 }
 
 void Core::broadcast(Context& ctx, Stream& stream, std::size_t engine,
@@ -151,12 +160,40 @@ void Core::broadcast(Context& ctx, Stream& stream, std::size_t engine,
   if (leader->moment.at > dispatcher_.now()) {
     dispatcher_.post(leader->moment.at, *this, 0, leader);
   } else {
-    memory_.submit(leader);
+    hand_over(leader);
   }
 }
 
 void Core::complete(Request* request) {
+  if (request->owner != nullptr) {
+    request->owner->arrived(request);
+    return;
+  }
   Context& ctx = contexts_[request->context];
+  // An engine signals its transfers in order, whichever way their data went: programs let the last
+  // of several stores say that a buffer is free.
+  const std::uint32_t engine = request->engine;
+  Stream& stream = ctx.streams[engine];
+  if (request->order != stream.arrived) {
+    ctx.early.push_back(request);
+    return;
+  }
+  for (Request* next = request; next != nullptr;) {
+    const Moment when = next->moment;
+    const std::uint32_t order = ++stream.arrived;
+    arrive(ctx, next);
+    next = nullptr;
+    for (std::size_t i = 0; i < ctx.early.size(); ++i) {
+      if (ctx.early[i]->engine != engine || ctx.early[i]->order != order) continue;
+      next = ctx.early[i];
+      next->moment = timing::later(next->moment, when);
+      ctx.early.erase(ctx.early.begin() + static_cast<std::ptrdiff_t>(i));
+      break;
+    }
+  }
+}
+
+void Core::arrive(Context& ctx, Request* request) {
   Moment first = request->moment;
   if (request->lead.value() > 0) {
     first.at -= request->lead;
@@ -164,8 +201,14 @@ void Core::complete(Request* request) {
   }
   if (shadow_ != nullptr) shadow_->end(request->ticket, request->moment.at);
   if (meaning_ != nullptr) {
-    meaning_->apply({index_, static_cast<int>(request->context), ctx.run->repeat}, *ctx.run->kernel,
-                    *request->instruction, request->env, {request->slot, 0, 0, 0});
+    const exec::Place place{index_, static_cast<int>(request->context), ctx.run->repeat};
+    const exec::Slots slots{request->slot, 0, 0, 0};
+    if (request->moved != nullptr) {
+      meaning_->deliver(place, *ctx.run->kernel, *request->instruction, request->env, slots,
+                        *request->moved);
+    } else {
+      meaning_->apply(place, *ctx.run->kernel, *request->instruction, request->env, slots);
+    }
   }
   if (timeline_ != nullptr) {
     timeline_->span(request->write ? timing::Lane::kStore : timing::Lane::kLoad, index_,

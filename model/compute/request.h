@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "exec/meaning.h"
 #include "program/program.h"
 #include "timing/moment.h"
 
@@ -10,6 +11,20 @@ namespace athena::compute {
 
 class Core;
 struct KernelRun;
+struct Request;
+
+/// Who asked for a part of a core's transfer in its place (a DMA engine between core and network).
+class RequestOwner {
+ public:
+  RequestOwner() = default;
+  RequestOwner(const RequestOwner&) = delete;
+  RequestOwner& operator=(const RequestOwner&) = delete;
+  /// As Core::complete: the part is there at request->moment, which may lie ahead.
+  virtual void arrived(Request* request) = 0;
+
+ protected:
+  ~RequestOwner() = default;
+};
 
 /// One window of a region on its way to or from a core. Pooled: no allocation in steady state.
 struct Request {
@@ -22,9 +37,13 @@ struct Request {
   std::int64_t pieces = 1;  ///< fused iterations: the first is usable after 1/pieces
   bool write = false;
   bool broadcast = false;
-  Core* core = nullptr;  ///< who asked (broadcast: the core that pays for the window)
+  Core* core = nullptr;                ///< who asked (broadcast: the core that pays for the window)
+  RequestOwner* owner = nullptr;       ///< who is told of its arrival; null = the core
+  const exec::Moved* moved = nullptr;  ///< the bytes that an engine carried; null = nobody did
   std::uint32_t context = 0;
   int semaphore = -1;
+  std::uint32_t engine = 0;  ///< stream that asked
+  std::uint32_t order = 0;   ///< among the transfers of that stream
   const program::Instruction* instruction = nullptr;
   program::Env env{};               ///< of the first iteration
   std::int64_t slot = 0;            ///< stage of the buffer

@@ -12,6 +12,7 @@ namespace athena::cosim {
 namespace {
 
 constexpr const char* kArray = "systolic_array";
+constexpr const char* kSoftmax = "vector_softmax";
 
 std::vector<std::string> block_names() {
   std::vector<std::string> names;
@@ -41,14 +42,43 @@ Backends backends_of(const config::ChipConfig& chip,
 ChipBlocks::ChipBlocks(const config::ChipConfig& chip, const Backends& backends)
     : backends_(backends) {
   for (const auto& [block, body] : backends) {
-    if (block != kArray && body != Backend::kModel) {
+    if (block == kArray) {
+      array_ = std::make_unique<ChipArray>(chip, body);
+    } else if (block == kSoftmax) {
+      softmax_ = std::make_unique<ChipSoftmax>(chip, body);
+    } else if (body != Backend::kModel) {
+      clocked_.add(chip, block, body);
+      if (clocked_.has(block)) continue;
       throw InputError(fmt::format(
-          "in a chip's run only systolic_array can be RTL; {} is held against the model of its "
-          "traffic by `athena cosim {}` (PARITY lines).",
-          block, block));
+          "{} has no place in a chip's run; `athena cosim {}` holds it against its model.", block,
+          block));
     }
-    if (block == kArray) array_ = std::make_unique<ChipArray>(chip, body);
   }
+}
+
+exec::Bodies ChipBlocks::bodies() {
+  return {array_.get(), softmax_.get(), clocked_.bodies()};
+}
+
+bool ChipBlocks::is_rtl(const std::string& block) const {
+  const auto found = backends_.find(block);
+  return found != backends_.end() && found->second != Backend::kModel;
+}
+
+void ChipBlocks::plant(const std::string& block, const Fault& fault) {
+  if (block == kArray && array_ != nullptr) {
+    array_->plant(fault);
+  } else if (block == kSoftmax && softmax_ != nullptr) {
+    softmax_->plant(fault);
+  } else {
+    clocked_.plant(block, fault);
+  }
+}
+
+void ChipBlocks::set_out_dir(const std::string& folder) {
+  if (array_ != nullptr) array_->set_out_dir(folder);
+  if (softmax_ != nullptr) softmax_->set_out_dir(folder);
+  clocked_.set_out_dir(folder);
 }
 
 Dtype ChipBlocks::format_for(Dtype type) const {
@@ -64,7 +94,16 @@ std::vector<BlockReport> ChipBlocks::reports() const {
     report.backend = body;
     if (block == kArray) {
       report.parameters = array_->parameters();
+      report.traffic = fmt::format("{} products", array_->products());
       report.parity = array_->parity();
+    } else if (block == kSoftmax) {
+      report.parameters = softmax_->parameters();
+      report.traffic = fmt::format("{} rows", softmax_->rows());
+      report.parity = softmax_->parity();
+    } else if (clocked_.has(block)) {
+      report.parameters = clocked_.parameters(block);
+      report.traffic = clocked_.traffic(block);
+      report.parity = clocked_.parity(block);
     }
     list.push_back(std::move(report));
   }

@@ -7,7 +7,9 @@
 
 #include "config/chip.h"
 #include "cosim/chip_array.h"
-#include "exec/matrix_engine.h"
+#include "cosim/chip_clocked.h"
+#include "cosim/chip_softmax.h"
+#include "exec/bodies.h"
 
 namespace athena::cosim {
 
@@ -25,6 +27,7 @@ struct BlockReport {
   std::string block;
   Backend backend = Backend::kModel;
   std::string parameters;           ///< of the RTL: "16x16x1 bf16"
+  std::string traffic;              ///< what went through it
   std::vector<std::string> parity;  ///< PARITY lines; empty unless in lockstep
 };
 
@@ -32,8 +35,14 @@ class ChipBlocks {
  public:
   /// Throws InputError when a block of this chip cannot be the RTL, or no RTL was built for it.
   ChipBlocks(const config::ChipConfig& chip, const Backends& backends);
-  /// The array in the cores; null when none was asked for.
-  [[nodiscard]] exec::MatrixEngine* matrix() { return array_.get(); }
+  /// What was asked for, for a run.
+  [[nodiscard]] exec::Bodies bodies();
+  /// Whether `block` is RTL, alone or in lockstep.
+  [[nodiscard]] bool is_rtl(const std::string& block) const;
+  /// Plants a fault into the RTL of a block (tests of the report).
+  void plant(const std::string& block, const Fault& fault);
+  /// Folder for the waveform of a divergence.
+  void set_out_dir(const std::string& folder);
   /// Format in which a model of `type` runs on this chip: its own when the array computes it, else
   /// BF16, which it always does.
   [[nodiscard]] Dtype format_for(Dtype type) const;
@@ -44,6 +53,8 @@ class ChipBlocks {
  private:
   Backends backends_;
   std::unique_ptr<ChipArray> array_;
+  std::unique_ptr<ChipSoftmax> softmax_;
+  ChipClocked clocked_;
 };
 
 }  // namespace athena::cosim

@@ -21,8 +21,9 @@ using timing::DmaRtlParams;
 /// beat written can be checked: the copy must be right, not only equal in model and RTL.
 class DmaStimulus final : public Stimulus {
  public:
-  DmaStimulus(std::uint64_t seed, double stall)
-      : ports_(timing::dma_ports(DmaRtlParams{})),
+  DmaStimulus(const DmaRtlParams& params, std::uint64_t seed, double stall)
+      : words_(ceil_div(params.data_bits, 32)),
+        ports_(timing::dma_ports(params)),
         rng_(seed),
         desc_(stall, seed + 1),
         ar_(stall, seed + 2),
@@ -53,8 +54,7 @@ class DmaStimulus final : public Stimulus {
       answering_ = true;
       const Read& read = reads_.front();
       std::uint32_t* data = in + ports_.input("r_data").word;
-      data[0] = content(read.address);
-      data[1] = ~data[0];
+      for (int i = 0; i < words_; ++i) data[i] = word(content(read.address), i);
       put(in, "r_last", read.left == 1);
     }
     put(in, "r_valid", answering_);
@@ -103,6 +103,10 @@ class DmaStimulus final : public Stimulus {
   };
 
   static std::uint32_t content(std::uint32_t address) { return address * 2654435761U + 12345U; }
+  /// Word `i` of the beat whose first word is `first`.
+  static std::uint32_t word(std::uint32_t first, int i) {
+    return (i % 2 == 0 ? first : ~first) ^ static_cast<std::uint32_t>(i / 2) * 0x01000193U;
+  }
   void put(std::uint32_t* in, const char* name, std::uint32_t value) const {
     in[ports_.input(name).word] = value;
   }
@@ -148,6 +152,11 @@ class DmaStimulus final : public Stimulus {
 
   void check_beat(const std::uint32_t* out) {
     const std::uint32_t* data = out + ports_.output("w_data").word;
+    for (int i = 1; i < words_; ++i) {
+      if (data[i] == word(data[0], i)) continue;
+      throw Contradiction(fmt::format("dma_engine: word {} of a beat written is {:08x}, not {:08x}",
+                                      i, data[i], word(data[0], i)));
+    }
     beats_.push_back(data[0]);
     if (get(out, "w_last") != 0) ++to_acknowledge_;
   }
@@ -180,6 +189,7 @@ class DmaStimulus final : public Stimulus {
     ++completed_;
   }
 
+  int words_;
   timing::Ports ports_;
   Rng rng_;
   Stall desc_, ar_, r_, aw_, w_, b_, sem_;
@@ -197,26 +207,28 @@ class DmaStimulus final : public Stimulus {
 }  // namespace
 
 void add_dma_cases(std::vector<BlockCase>& all) {
-  BlockCase c;
-  c.block = "dma_engine";
-  c.variant = "64bit";
-  c.vectors = "descriptors";
-  c.make_model = [] { return std::make_unique<timing::DmaStep>(DmaRtlParams{}); };
-  c.make_rtl = [](std::uint64_t seed) { return make_rtl_dma(seed); };
-  c.make_stimulus = [](std::uint64_t seed, double stall) {
-    return std::make_unique<DmaStimulus>(seed, stall);
-  };
-  c.faults = {
-      {"wrong-stride", "desc_dst_stride1", Fault::Kind::kFlipLow, 0, true, 0,
-       "rows are written one beat off"},
-      {"lost-last", "r_last", Fault::Kind::kStuckZero, 0, true, 0, "read bursts never end"},
-      {"early-semaphore", "sem_valid", Fault::Kind::kStuckOne, 0, false, 0,
-       "completion is signalled at all times"},
-      {"data-bit", "w_data", Fault::Kind::kFlipLow, 0, false, 0,
-       "the lowest bit of the data flips"},
-  };
-  c.parity = dma_parity;
-  all.push_back(std::move(c));
+  for (const DmaRtlParams& params : dma_variants()) {
+    BlockCase c;
+    c.block = "dma_engine";
+    c.variant = fmt::format("{}bit", params.data_bits);
+    c.vectors = "descriptors";
+    c.make_model = [params] { return std::make_unique<timing::DmaStep>(params); };
+    c.make_rtl = [params](std::uint64_t seed) { return make_rtl_dma(params, seed); };
+    c.make_stimulus = [params](std::uint64_t seed, double stall) {
+      return std::make_unique<DmaStimulus>(params, seed, stall);
+    };
+    c.faults = {
+        {"wrong-stride", "desc_dst_stride1", Fault::Kind::kFlipLow, 0, true, 0,
+         "rows are written one beat off"},
+        {"lost-last", "r_last", Fault::Kind::kStuckZero, 0, true, 0, "read bursts never end"},
+        {"early-semaphore", "sem_valid", Fault::Kind::kStuckOne, 0, false, 0,
+         "completion is signalled at all times"},
+        {"data-bit", "w_data", Fault::Kind::kFlipLow, 0, false, 0,
+         "the lowest bit of the data flips"},
+    };
+    if (params == DmaRtlParams{}) c.parity = dma_parity;
+    all.push_back(std::move(c));
+  }
 }
 
 }  // namespace athena::cosim

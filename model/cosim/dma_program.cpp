@@ -159,7 +159,7 @@ std::vector<std::int64_t> run_dma_program(timing::Block& engine,
 
 std::vector<std::string> dma_parity() {
   const DmaRtlParams params;
-  const auto rtl = make_rtl_dma(1);
+  const auto rtl = make_rtl_dma(params, 1);
   timing::DmaStep model(params);
   std::vector<std::string> lines;
   for (const Program& p : programs()) {

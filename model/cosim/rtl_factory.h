@@ -19,8 +19,10 @@ namespace athena::cosim {
 [[nodiscard]] std::unique_ptr<RtlBlock> make_rtl_systolic(const timing::SystolicRtlParams& params,
                                                           std::uint64_t seed);
 
-/// DMA engine with the default DmaRtlParams.
-[[nodiscard]] std::unique_ptr<RtlBlock> make_rtl_dma(std::uint64_t seed);
+/// Parameter sets of the DMA engine that are verilated.
+[[nodiscard]] std::vector<timing::DmaRtlParams> dma_variants();
+[[nodiscard]] std::unique_ptr<RtlBlock> make_rtl_dma(const timing::DmaRtlParams& params,
+                                                     std::uint64_t seed);
 /// Router with eight flits per virtual channel.
 [[nodiscard]] std::unique_ptr<RtlBlock> make_rtl_router(bool hold_packet, std::uint64_t seed);
 /// Scheduler with the default HbmSchedulerParams.

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cosim/cases.h"
 #include "cosim/rtl_factory.h"
+#include "cosim/softmax_rows.h"
 #include "numerics/convert.h"
 #include "timing/softmax_step.h"
 
@@ -89,36 +90,16 @@ class SoftmaxStimulus final : public Stimulus {
 std::vector<std::string> softmax_parity() {
   std::vector<std::string> lines;
   const auto rtl = make_rtl_softmax(1);
-  const timing::Ports& ports = rtl->ports();
+  const SoftmaxRtlParams params;
   const std::array<std::vector<std::int64_t>, 3> kRuns = {std::vector<std::int64_t>{16},
                                                           std::vector<std::int64_t>(8, 32),
                                                           std::vector<std::int64_t>(20, 3)};
   for (const auto& rows : kRuns) {
     rtl->reset();
-    std::vector<std::uint32_t> in(static_cast<std::size_t>(ports.input_words()));
-    std::vector<std::uint32_t> out(static_cast<std::size_t>(ports.output_words()));
-    const auto pin = [&](const char* n) -> std::uint32_t& {
-      return in[static_cast<std::size_t>(ports.input(n).word)];
-    };
-    const auto see = [&](const char* n) {
-      return out[static_cast<std::size_t>(ports.output(n).word)] != 0;
-    };
-    std::size_t row = 0;
-    std::int64_t beat = 0;
-    std::size_t finished = 0;
-    std::int64_t cycle = 0;
-    for (;; ++cycle) {
-      pin("in_valid") = row < rows.size();
-      pin("in_last") = row < rows.size() && beat == rows[row] - 1;
-      pin("out_ready") = 1;
-      rtl->cycle(in.data(), out.data());
-      if (see("out_valid") && see("out_last") && ++finished == rows.size()) break;
-      if (row < rows.size() && see("in_ready") && ++beat == rows[row]) {
-        beat = 0;
-        ++row;
-      }
-      if (cycle > 100'000) throw Contradiction("vector_softmax: rows never came out");
-    }
+    std::vector<SoftmaxRow> zeros;
+    for (const std::int64_t beats : rows)
+      zeros.emplace_back(static_cast<std::size_t>(beats * params.lanes));
+    const std::int64_t cycle = run_softmax_rows(*rtl, params, zeros, nullptr);
     const std::int64_t model = timing::softmax_cycles(rows).value();
     lines.push_back(fmt::format(
         "PARITY vector_softmax {} rows of {} beats: model={} rtl={} cycles error={:.2f} %",

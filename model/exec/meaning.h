@@ -2,6 +2,7 @@
 /// What an instruction does to memory. The machine decides when; at completion it calls this.
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include "program/program.h"
 
@@ -17,6 +18,12 @@ struct Place {
 /// Stages of the rings that operands a, b, c, d of an instruction stood at.
 using Slots = std::array<std::int64_t, 4>;
 
+/// The bytes that a load or store moves, row by row without gaps.
+struct Moved {
+  std::int64_t rows = 0, row_bytes = 0;
+  std::vector<std::uint8_t> bytes;
+};
+
 class Meaning {
  public:
   Meaning() = default;
@@ -27,6 +34,20 @@ class Meaning {
   virtual void apply(const Place& place, const program::Kernel& kernel,
                      const program::Instruction& instruction, const program::Env& env,
                      const Slots& slots) = 0;
+  /// The two halves of a load or store, for machines whose DMA engines carry the bytes themselves:
+  /// what lies at its source now, ..
+  [[nodiscard]] virtual Moved fetch(const Place& /*place*/, const program::Kernel& /*kernel*/,
+                                    const program::Instruction& /*instruction*/,
+                                    const program::Env& /*env*/, const Slots& /*slots*/) {
+    return {};
+  }
+  /// .. and putting what came out where it belongs. A meaning that does not part the two applies
+  /// the whole at the end.
+  virtual void deliver(const Place& place, const program::Kernel& kernel,
+                       const program::Instruction& instruction, const program::Env& env,
+                       const Slots& slots, const Moved& /*moved*/) {
+    apply(place, kernel, instruction, env, slots);
+  }
 };
 
 }  // namespace athena::exec

@@ -24,8 +24,8 @@ std::int64_t elements_in(std::int64_t bytes, Dtype type) {
 
 }  // namespace
 
-NumberStore::NumberStore(const program::Program& program, MatrixEngine* matrix)
-    : program_(program), matrix_(matrix) {
+NumberStore::NumberStore(const program::Program& program, const Bodies& bodies)
+    : program_(program), bodies_(bodies) {
   if (program.memory_bytes > kLargest) {
     throw InputError("--functional computes every number: '" + program.workload + "' needs " +
                      binary(Bytes(program.memory_bytes)) + ", the limit is " +
@@ -76,10 +76,8 @@ void NumberStore::apply(const Place& place, const Kernel& kernel, const Instruct
                         const Env& env, const Slots& slots) {
   switch (i.op) {
     case Opcode::kLoad:
-      load(place, kernel, i, env, slots);
-      return;
     case Opcode::kStore:
-      store(place, kernel, i, env, slots);
+      deliver(place, kernel, i, env, slots, fetch(place, kernel, i, env, slots));
       return;
     case Opcode::kMatmul:
       multiply(place, kernel, i, env, slots);
@@ -92,49 +90,66 @@ void NumberStore::apply(const Place& place, const Kernel& kernel, const Instruct
   }
 }
 
-void NumberStore::load(const Place& place, const Kernel& kernel, const Instruction& i,
-                       const Env& env, const Slots& slots) {
+Moved NumberStore::fetch(const Place& place, const Kernel& kernel, const Instruction& i,
+                         const Env& env, const Slots& slots) {
   const Region& region = program_.regions[static_cast<std::size_t>(i.window.region)];
-  Tile& target = tile(place, kernel, i.a.buffer, slots[0]);
+  const bool gather = i.window.gather >= 0;
   const std::int64_t row = i.window.row.at(env);
   const std::int64_t column = i.window.col.at(env);
-  const std::int64_t rows =
-      std::min(i.window.rows.at(env), i.window.gather >= 0 ? region.rows : region.rows - row);
-  const std::int64_t bytes = std::min(i.window.bytes.at(env), region.row_bytes - column);
-  const std::int64_t count = elements_in(bytes, region.dtype);
-  const std::int64_t first = elements_in(i.a.column, target.dtype);
-  std::vector<float> rows_from;
-  if (i.window.gather >= 0) rows_from = read(i.window.gather, place.repeat);
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const std::int64_t from =
-        i.window.gather >= 0
-            ? static_cast<std::int64_t>(rows_from[static_cast<std::size_t>(row + r)])
-            : row + r;
-    const auto begin = static_cast<std::size_t>(address(region, place.repeat, from, column));
-    const std::vector<float> values = numerics::decode_array(
-        region.dtype, std::span(space(region)).subspan(begin, static_cast<std::size_t>(bytes)),
-        static_cast<std::size_t>(count));
-    std::copy(values.begin(), values.end(),
-              target.values.begin() + first + r * i.row_factor * target.pitch);
+  Moved moved;
+  moved.rows = std::min(i.window.rows.at(env), gather ? region.rows : region.rows - row);
+  moved.row_bytes = std::min(i.window.bytes.at(env), region.row_bytes - column);
+  moved.rows = std::max<std::int64_t>(0, moved.rows);
+  moved.row_bytes = std::max<std::int64_t>(0, moved.row_bytes);
+  moved.bytes.reserve(static_cast<std::size_t>(moved.rows * moved.row_bytes));
+  if (i.op == Opcode::kStore) {
+    Tile& source = tile(place, kernel, i.a.buffer, slots[0]);
+    const std::int64_t count = elements_in(moved.row_bytes, region.dtype);
+    const std::int64_t first = elements_in(i.a.column, source.dtype);
+    for (std::int64_t r = 0; r < moved.rows; ++r) {
+      const float* begin = source.values.data() + first + r * i.row_factor * source.pitch;
+      const std::vector<std::uint8_t> row_bytes =
+          numerics::encode_array(region.dtype, std::span(begin, static_cast<std::size_t>(count)));
+      moved.bytes.insert(moved.bytes.end(), row_bytes.begin(), row_bytes.end());
+    }
+    return moved;
   }
+  std::vector<float> rows_from;
+  if (gather) rows_from = read(i.window.gather, place.repeat);
+  for (std::int64_t r = 0; r < moved.rows; ++r) {
+    const std::int64_t from =
+        gather ? static_cast<std::int64_t>(rows_from[static_cast<std::size_t>(row + r)]) : row + r;
+    const auto begin = space(region).begin() + address(region, place.repeat, from, column);
+    moved.bytes.insert(moved.bytes.end(), begin, begin + moved.row_bytes);
+  }
+  return moved;
 }
 
-void NumberStore::store(const Place& place, const Kernel& kernel, const Instruction& i,
-                        const Env& env, const Slots& slots) {
+void NumberStore::deliver(const Place& place, const Kernel& kernel, const Instruction& i,
+                          const Env& env, const Slots& slots, const Moved& moved) {
   const Region& region = program_.regions[static_cast<std::size_t>(i.window.region)];
-  Tile& source = tile(place, kernel, i.a.buffer, slots[0]);
-  const std::int64_t row = i.window.row.at(env);
-  const std::int64_t column = i.window.col.at(env);
-  const std::int64_t rows = std::min(i.window.rows.at(env), region.rows - row);
-  const std::int64_t bytes = std::min(i.window.bytes.at(env), region.row_bytes - column);
-  const std::int64_t count = elements_in(bytes, region.dtype);
-  const std::int64_t first = elements_in(i.a.column, source.dtype);
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const float* begin = source.values.data() + first + r * i.row_factor * source.pitch;
-    const std::vector<std::uint8_t> encoded =
-        numerics::encode_array(region.dtype, std::span(begin, static_cast<std::size_t>(count)));
-    std::copy(encoded.begin(), encoded.end(),
-              space(region).begin() + address(region, place.repeat, row + r, column));
+  const auto row_bytes = static_cast<std::size_t>(moved.row_bytes);
+  const auto row_of = [&](std::int64_t r) {
+    return std::span(moved.bytes).subspan(static_cast<std::size_t>(r) * row_bytes, row_bytes);
+  };
+  if (i.op == Opcode::kStore) {
+    const std::int64_t row = i.window.row.at(env);
+    const std::int64_t column = i.window.col.at(env);
+    for (std::int64_t r = 0; r < moved.rows; ++r) {
+      const auto bytes = row_of(r);
+      std::copy(bytes.begin(), bytes.end(),
+                space(region).begin() + address(region, place.repeat, row + r, column));
+    }
+    return;
+  }
+  Tile& target = tile(place, kernel, i.a.buffer, slots[0]);
+  const std::int64_t count = elements_in(moved.row_bytes, region.dtype);
+  const std::int64_t first = elements_in(i.a.column, target.dtype);
+  for (std::int64_t r = 0; r < moved.rows; ++r) {
+    const std::vector<float> values =
+        numerics::decode_array(region.dtype, row_of(r), static_cast<std::size_t>(count));
+    std::copy(values.begin(), values.end(),
+              target.values.begin() + first + r * i.row_factor * target.pitch);
   }
 }
 
@@ -143,8 +158,8 @@ void NumberStore::multiply(const Place& place, const Kernel& kernel, const Instr
   Tile& a = tile(place, kernel, i.a.buffer, slots[0]);
   Tile& b = tile(place, kernel, i.b.buffer, slots[1]);
   Tile& c = tile(place, kernel, i.c.buffer, slots[2]);
-  if (matrix_ != nullptr && i.op == Opcode::kMatmul) {
-    multiply_on(*matrix_, place, i, env, a, b, c);
+  if (bodies_.matrix != nullptr && i.op == Opcode::kMatmul) {
+    multiply_on(*bodies_.matrix, place, i, env, a, b, c);
     return;
   }
   const std::int64_t m = i.m.at(env);
@@ -227,6 +242,8 @@ void NumberStore::vector(const Place& place, const Kernel& kernel, const Instruc
                         call.a.dtype) /
                 std::max<std::int64_t>(1, call.a.pitch) / std::max<std::int64_t>(1, call.extra)
           : 0;
+  call.softmax = bodies_.softmax;
+  call.core = place.core;
   run_vector(i.fn, call);
 }
 

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "exec/matrix_engine.h"
+#include "exec/bodies.h"
 #include "exec/meaning.h"
 #include "program/program.h"
 
@@ -17,12 +17,19 @@ namespace athena::exec {
 class NumberStore : public Meaning {
  public:
   /// Throws InputError when the program's memory is too large to compute on this machine.
-  /// `matrix` computes the products of the matrix units; null = plain FP32 sums in order of K.
-  explicit NumberStore(const program::Program& program, MatrixEngine* matrix = nullptr);
+  /// `bodies.matrix` computes the products of the matrix units (null = plain FP32 sums in order of
+  /// K), `bodies.softmax` the softmax of the vector units (null = FP32).
+  explicit NumberStore(const program::Program& program, const Bodies& bodies = {});
 
   void apply(const Place& place, const program::Kernel& kernel,
              const program::Instruction& instruction, const program::Env& env,
              const Slots& slots) override;
+  [[nodiscard]] Moved fetch(const Place& place, const program::Kernel& kernel,
+                            const program::Instruction& instruction, const program::Env& env,
+                            const Slots& slots) override;
+  void deliver(const Place& place, const program::Kernel& kernel,
+               const program::Instruction& instruction, const program::Env& env, const Slots& slots,
+               const Moved& moved) override;
 
   /// Elements of one copy of a region, row by row.
   [[nodiscard]] std::vector<float> read(int region, std::int64_t repeat = 0) const;
@@ -40,10 +47,6 @@ class NumberStore : public Meaning {
   [[nodiscard]] std::int64_t address(const program::Region& region, std::int64_t repeat,
                                      std::int64_t row, std::int64_t column) const;
   std::vector<std::uint8_t>& space(const program::Region& region);
-  void load(const Place& place, const program::Kernel& kernel, const program::Instruction& i,
-            const program::Env& env, const Slots& slots);
-  void store(const Place& place, const program::Kernel& kernel, const program::Instruction& i,
-             const program::Env& env, const Slots& slots);
   void multiply(const Place& place, const program::Kernel& kernel, const program::Instruction& i,
                 const program::Env& env, const Slots& slots);
   void multiply_on(MatrixEngine& engine, const Place& place, const program::Instruction& i,
@@ -52,7 +55,7 @@ class NumberStore : public Meaning {
               const program::Env& env, const Slots& slots);
 
   const program::Program& program_;
-  MatrixEngine* matrix_;
+  Bodies bodies_;
   std::vector<std::uint8_t> memory_, shared_;
   std::map<std::vector<std::int64_t>, Tile> tiles_;
 };

@@ -108,6 +108,40 @@ void softmax_online(const VectorCall& call) {
   }
 }
 
+/// log(e^a + e^b).
+float log_add(float a, float b) {
+  const float high = std::max(a, b);
+  if (std::isinf(high)) return high;
+  return high + std::log(std::exp(a - high) + std::exp(b - high));
+}
+
+/// The same on a unit that normalises whole rows: blocks of a row meet by the logarithm of their
+/// sums. Weights are those of the row so far, so that its sum is 1 and its "maximum" that
+/// logarithm.
+void softmax_online_on(SoftmaxEngine& engine, const VectorCall& call) {
+  const auto cols = static_cast<std::size_t>(call.cols);
+  std::vector<float> values(cols);
+  std::vector<float> weights(cols);
+  const auto scale = static_cast<float>(call.scalar);
+  for (std::int64_t r = 0; r < call.rows; ++r) {
+    float* stats = call.b.row(r);
+    const float before = call.fresh ? SoftmaxEngine::kMasked : stats[0];
+    const std::int64_t visible = call.causal ? call.position + r / call.row_factor + 1 : call.cols;
+    for (std::int64_t c = 0; c < call.cols; ++c) {
+      values[static_cast<std::size_t>(c)] =
+          c < visible ? call.a.row(r)[c] * scale : SoftmaxEngine::kMasked;
+    }
+    const float block = engine.row(call.core, values, weights);
+    const float now = log_add(before, block);
+    const float share = std::isinf(block) ? 0.0F : std::exp(block - now);
+    for (std::int64_t c = 0; c < call.cols; ++c)
+      put(call, r, c, weights[static_cast<std::size_t>(c)] * share);
+    stats[0] = now;
+    stats[1] = std::isinf(now) ? 0.0F : 1.0F;
+    stats[2] = std::isinf(before) ? 0.0F : std::exp(before - now);
+  }
+}
+
 void rescale(const VectorCall& call) {
   if (call.fresh) return;  // the first product of the item clears the accumulator
   each(call, [&](std::int64_t r, std::int64_t c) { return call.a.row(r)[c] * call.b.row(r)[2]; });
@@ -161,8 +195,15 @@ void sum_parts(const VectorCall& call) {
 }
 
 void softmax(const VectorCall& call) {
+  std::vector<float> weights(static_cast<std::size_t>(call.cols));
   for (std::int64_t r = 0; r < call.rows; ++r) {
     const float* x = call.a.row(r);
+    if (call.softmax != nullptr) {
+      (void)call.softmax->row(call.core, {x, weights.size()}, weights);
+      for (std::int64_t c = 0; c < call.cols; ++c)
+        put(call, r, c, weights[static_cast<std::size_t>(c)]);
+      continue;
+    }
     const float maximum = *std::max_element(x, x + call.cols);
     float sum = 0.0F;
     for (std::int64_t c = 0; c < call.cols; ++c) sum += std::exp(x[c] - maximum);
@@ -221,7 +262,11 @@ void run_vector(VectorFn fn, const VectorCall& call) {
       rope(call);
       return;
     case VectorFn::kSoftmaxOnline:
-      softmax_online(call);
+      if (call.softmax != nullptr) {
+        softmax_online_on(*call.softmax, call);
+      } else {
+        softmax_online(call);
+      }
       return;
     case VectorFn::kScale:
       rescale(call);

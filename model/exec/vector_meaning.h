@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/dtype.h"
+#include "exec/softmax_engine.h"
 #include "timing/vector_unit.h"
 
 namespace athena::exec {
@@ -26,6 +27,8 @@ struct VectorCall {
   std::int64_t part_rows = 0;  ///< rows of a between the parts of a split result
   bool causal = false;
   bool fresh = false;
+  SoftmaxEngine* softmax = nullptr;  ///< computes softmax rows; null = FP32
+  int core = 0;
 };
 
 /// Throws InputError for a function that is timed but has no functional meaning.

@@ -144,10 +144,10 @@ DmaStep::DmaStep(const DmaRtlParams& params)
       data_words_(ceil_div(params.data_bits, 32)),
       read_(params.max_burst),
       write_(params.max_burst) {
-  if (params.data_bits < 8 || params.data_bits > 128 || params.max_burst < 1 ||
+  if (params.data_bits < 8 || params.data_bits > 1024 || params.max_burst < 1 ||
       params.buffer_beats < params.max_burst || params.max_reads < 1 || params.max_writes < 1) {
     throw InputError(
-        "dma_engine needs 8..128 data bits, a buffer of at least one burst, and one burst in "
+        "dma_engine needs 8..1024 data bits, a buffer of at least one burst, and one burst in "
         "flight");
   }
   reset();

@@ -18,6 +18,7 @@ struct DmaRtlParams {
   int buffer_beats = 32;
   int max_reads = 4;
   int max_writes = 4;
+  friend bool operator==(const DmaRtlParams&, const DmaRtlParams&) = default;
 };
 
 /// One copy. Addresses and strides are in beats; dimension 0 is contiguous.
@@ -75,7 +76,7 @@ class DmaStep final : public Block {
     bool last;
     std::uint32_t semaphore;
   };
-  using Beat = std::array<std::uint32_t, 4>;
+  using Beat = std::array<std::uint32_t, 32>;  ///< up to 1024 bits
 
   DmaRtlParams params_;
   int data_words_;

@@ -17,6 +17,7 @@ struct HbmSchedulerParams {
   int t_rcd_rd = 23, t_rcd_wr = 20, t_rp = 23, t_ras = 55, t_rc = 78, t_wr = 26, t_rtp = 8;
   int t_ccd_s = 2, t_ccd_l = 4, t_rrd_s = 7, t_rrd_l = 7, t_faw = 24, t_wtr_s = 10, t_wtr_l = 13;
   int cl = 23, cwl = 8, bl = 2, t_rfc = 560, t_refi = 6240;
+  friend bool operator==(const HbmSchedulerParams&, const HbmSchedulerParams&) = default;
 };
 
 enum class HbmRowOp { kActivate, kPrecharge, kPrechargeAll, kRefresh };

@@ -149,28 +149,32 @@ PointResult PointRunner::run(const PointSpec& asked) {
   PointSpec spec = asked;
   Workload work = resolve_workload(spec, *machine_);
   const std::unique_ptr<cosim::ChipBlocks> blocks = make_blocks(spec, *machine_);
-  if (blocks == nullptr) return run_with(nullptr, work, spec);
+  if (blocks == nullptr) return run_with({}, work, spec);
   if (spec.dtype.empty() && blocks->format_for(compute_type(work)) != compute_type(work)) {
     spec.dtype = std::string(name(blocks->format_for(compute_type(work))));
     work = resolve_workload(spec, *machine_);
   }
-  PointResult result = run_with(blocks->matrix(), work, spec);
+  PointResult result = run_with(blocks->bodies(), work, spec);
   result.rtl = rtl_json(*blocks, compute_type(work));
   if (!in_lockstep(*machine_)) return result;
   const std::unique_ptr<cosim::ChipBlocks> models = model_blocks(*machine_);
-  PointResult model = run_with(nullptr, work, spec);
-  // The closed form times the model; its numbers are those of the block's model.
-  if (spec.functional && models->matrix() != nullptr) {
-    runner_->set_matrix(models->matrix());
+  // Clocked schedulers are held against the detailed memory tier.
+  runner_->set_queued_memory(blocks->is_rtl("hbm_scheduler"));
+  PointResult model = run_with({}, work, spec);
+  // The closed forms time the model; its numbers are those of the blocks' models.
+  const exec::Bodies numbers = models->bodies();
+  if (spec.functional && (numbers.matrix != nullptr || numbers.softmax != nullptr)) {
+    runner_->set_bodies(numbers);
     model.functional = run_functional(*runner_, work, spec);
   }
-  result.rtl["parity"] = {parity_of(result, model, machine_->chip.clock.core)};
+  runner_->set_queued_memory(false);
+  result.rtl["parity"] = {parity_of(result, model, *machine_)};
   return result;
 }
 
-PointResult PointRunner::run_with(exec::MatrixEngine* matrix, const Workload& work,
+PointResult PointRunner::run_with(const exec::Bodies& bodies, const Workload& work,
                                   const PointSpec& spec) {
-  runner_->set_matrix(matrix);
+  runner_->set_bodies(bodies);
   PointResult result;
   result.phase = work.phase_name;
   result.chips = work.phase.parallel.world();

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "exec/matrix_engine.h"
+#include "exec/bodies.h"
 #include "jobs/evaluator.h"
 #include "jobs/point.h"
 #include "jobs/simulation/step.h"
@@ -62,7 +62,7 @@ class PointRunner {
   void record(const timing::TimelineOptions& options) { runner_->record(options); }
 
  private:
-  [[nodiscard]] PointResult run_with(exec::MatrixEngine* matrix, const Workload& work,
+  [[nodiscard]] PointResult run_with(const exec::Bodies& bodies, const Workload& work,
                                      const PointSpec& spec);
   std::shared_ptr<const Machine> machine_;
   std::unique_ptr<StepRunner> runner_;

@@ -42,7 +42,7 @@ nlohmann::ordered_json run_functional(StepRunner& runner, const Workload& work,
   const std::int64_t vocab = work.has_model ? work.model.vocab : 1;
   const compiler::Compiled compiled = runner.compile(work.graph, true);
   const exec::Values inputs = exec::random_inputs(work.graph, vocab, spec.seed);
-  exec::NumberStore store(compiled.program, runner.matrix());
+  exec::NumberStore store(compiled.program, runner.bodies());
   for (const auto& [where, values] : inputs) {
     const std::vector<float> narrow(values.begin(), values.end());
     store.write(where.first, narrow, where.second);

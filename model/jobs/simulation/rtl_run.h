@@ -23,7 +23,9 @@ namespace athena::jobs {
 /// {block: {backend, parameters, parity[]}} and "dtype", the format the work ran in.
 [[nodiscard]] nlohmann::ordered_json rtl_json(const cosim::ChipBlocks& blocks, Dtype type);
 
-/// One line that compares whole runs, for the result; throws Contradiction beyond the tolerance.
-[[nodiscard]] std::string parity_of(const PointResult& rtl, const PointResult& model, Hertz clock);
+/// One line that compares whole runs, for the result; throws Contradiction beyond the tolerance,
+/// which is the sum of those of the blocks that are RTL.
+[[nodiscard]] std::string parity_of(const PointResult& rtl, const PointResult& model,
+                                    const Machine& machine);
 
 }  // namespace athena::jobs

@@ -228,9 +228,9 @@ StepResult StepRunner::transaction(const program::Program& program, double ratio
   options.meaning = meaning;
   std::optional<exec::Shadow> shadow;  // numbers are worth nothing unless the schedule is sound
   if (meaning != nullptr) options.shadow = &shadow.emplace(program);
-  options.matrix = matrix_;
+  options.bodies = bodies_;
   options.skip_steady = meaning == nullptr;
-  options.queued_memory = fidelity_ == "detailed";
+  options.queued_memory = queued_memory_ || fidelity_ == "detailed";
   options.transfer = [this](const program::Transfer& transfer) {
     return transfer_time(machine_, transfer.kind, transfer.bytes, transfer.ranks, transfer.stride);
   };

@@ -7,6 +7,7 @@
 
 #include "chip/simulator.h"
 #include "compiler/compile.h"
+#include "exec/bodies.h"
 #include "exec/meaning.h"
 #include "jobs/simulation/machine.h"
 #include "timing/timeline.h"
@@ -65,9 +66,11 @@ class StepRunner {
   void keep_cap(StepResult& step) const;
   /// From now on every run of the transaction tier keeps a timeline and a map of memory.
   void record(const timing::TimelineOptions& options) { record_ = options; }
-  /// Who times the products of the transaction tier; null = the closed form.
-  void set_matrix(exec::MatrixEngine* matrix) { matrix_ = matrix; }
-  [[nodiscard]] exec::MatrixEngine* matrix() const { return matrix_; }
+  /// Blocks in the place of the chip's own models, in runs of the transaction and detailed tiers.
+  void set_bodies(const exec::Bodies& bodies) { bodies_ = bodies; }
+  [[nodiscard]] const exec::Bodies& bodies() const { return bodies_; }
+  /// Memory as in the detailed tier, whatever the fidelity.
+  void set_queued_memory(bool queued) { queued_memory_ = queued; }
 
  private:
   [[nodiscard]] StepResult analytic(const compiler::Compiled& compiled, double ratio,
@@ -86,7 +89,8 @@ class StepRunner {
   timing::PowerModel power_;
   std::unique_ptr<chip::Simulator> simulator_;
   std::optional<timing::TimelineOptions> record_;
-  exec::MatrixEngine* matrix_ = nullptr;
+  exec::Bodies bodies_;
+  bool queued_memory_ = false;
 };
 
 }  // namespace athena::jobs
