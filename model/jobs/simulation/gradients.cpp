@@ -73,8 +73,8 @@ class SinglePlaces {
 /// A store for a program in which some kernels are computed by definition, when they are done.
 class TrainingStore : public exec::NumberStore {
  public:
-  TrainingStore(const compiler::Compiled& compiled, exec::MatrixEngine* matrix)
-      : NumberStore(compiled.program, matrix), graph_(compiled.graph) {
+  TrainingStore(const compiler::Compiled& compiled, const exec::Bodies& bodies)
+      : NumberStore(compiled.program, bodies), graph_(compiled.graph) {
     for (std::size_t b = 0; b < compiled.mapping.blocks.size(); ++b) {
       const auto& plans = compiled.mapping.blocks[b].kernels;
       for (std::size_t k = 0; k < plans.size(); ++k) {
@@ -93,6 +93,19 @@ class TrainingStore : public exec::NumberStore {
              const program::Instruction& instruction, const program::Env& env,
              const exec::Slots& slots) override {
     if (reach(kernel)) NumberStore::apply(place, kernel, instruction, env, slots);
+  }
+
+  [[nodiscard]] exec::Moved fetch(const exec::Place& place, const program::Kernel& kernel,
+                                  const program::Instruction& instruction, const program::Env& env,
+                                  const exec::Slots& slots) override {
+    if (!reach(kernel)) return {};
+    return NumberStore::fetch(place, kernel, instruction, env, slots);
+  }
+
+  void deliver(const exec::Place& place, const program::Kernel& kernel,
+               const program::Instruction& instruction, const program::Env& env,
+               const exec::Slots& slots, const exec::Moved& moved) override {
+    if (reach(kernel)) NumberStore::deliver(place, kernel, instruction, env, slots, moved);
   }
 
   /// All kernels are done.
@@ -235,7 +248,7 @@ nlohmann::ordered_json run_gradients(StepRunner& runner, const Workload& work,
   const Graph& graph = places.graph();
   const compiler::Compiled compiled = runner.compile(graph, true);
   const Values inputs = exec::random_inputs(graph, work.model.vocab, spec.seed);
-  TrainingStore store(compiled, runner.matrix());
+  TrainingStore store(compiled, runner.bodies());
   for (const auto& [where, values] : inputs) {
     store.write(where.first, std::vector<float>(values.begin(), values.end()), where.second);
   }
