@@ -20,7 +20,8 @@ constexpr const char* kDma = "dma_engine";
 constexpr const char* kRouter = "noc_router";
 constexpr const char* kScheduler = "hbm_scheduler";
 
-/// A hop of rtl/noc_router: arrival, VA, SA, ST, and the register of the wire (timing/router_mesh.h).
+/// A hop of rtl/noc_router: arrival, VA, SA, ST, and the register of the wire
+/// (timing/router_mesh.h).
 constexpr int kHopCycles = 5;
 /// Coordinates of a flit have four bits; terminals stand outside of the first and the last row.
 constexpr int kMostRows = 14;
