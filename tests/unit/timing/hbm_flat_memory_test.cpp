@@ -88,7 +88,7 @@ TEST_CASE("requests in steady state allocate nothing", "[hbm]") {
   }
 }
 
-// Minutes, so only by name: test_timing "[long]".
+// Minutes: in `scripts/test --full`, or by name: test_timing "[long]".
 TEST_CASE("10^9 sequential requests need no more memory than the first million", "[.][long][hbm]") {
   constexpr std::uint64_t kMillion = 1000000;
   constexpr std::uint64_t kAll = 1000 * kMillion;
