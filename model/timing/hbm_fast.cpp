@@ -40,56 +40,53 @@ HbmSpec checked(const HbmSpec& spec) {
 HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
   const HbmTimingSet& t = spec.timing;
   const HbmTicks k(t);
-  const auto fs = [](Tick ticks) { return ticks; };
   period_ = k.period.value();
   per_period_ = 1.0 / static_cast<double>(period_);
-  slot_shift_ = log2_of(static_cast<int>(kPlace * k.burst));
-  k_.tick = fs(k.per_clock);
-  k_.burst = fs(k.burst);
-  k_.ccd_l = fs(k.ccd_l);
-  k_.ccd_r = t.stack_ids > 1 ? fs(k.ccd_r) : 0;
-  k_.rcd[0] = fs(k.act_rd);
-  k_.rcd[1] = fs(k.act_wr);
-  k_.rc = fs(k.act_act);
-  k_.latency[0] = fs(k.read_latency - k.burst);
-  k_.latency[1] = fs(k.write_latency - k.burst);
-  k_.to_act[0] = fs(k.rd_pre + k.pre_act);
-  k_.to_act[1] = fs(k.wr_pre + k.pre_act);
-  k_.act_bus = fs(k.act_bus);
-  k_.pre_bus = fs(k.pre_bus);
-  k_.pre_act = fs(k.pre_act + 1);
-  k_.act_gap = std::max(fs(k.rrd_s), (fs(k.faw) + 3) / 4);
-  k_.to_write = fs(k.rtw - k.ccd_s);
-  k_.to_read = fs(k.wtr_s - k.ccd_s);
-  k_.switch_both = fs(k.rtw - k.ccd_s) + fs(k.wtr_s - k.ccd_s);
+  slot_shift_ = log2_of(static_cast<int>(hbm_fast::kPlace * k.burst));
+  k_.tick = k.per_clock;
+  k_.burst = k.burst;
+  k_.ccd_l = k.ccd_l;
+  k_.ccd_r = t.stack_ids > 1 ? k.ccd_r : 0;
+  k_.rcd[0] = k.act_rd;
+  k_.rcd[1] = k.act_wr;
+  k_.rc = k.act_act;
+  k_.latency[0] = k.read_latency;
+  k_.latency[1] = k.write_latency;
+  k_.to_act[0] = k.rd_pre + k.pre_act;
+  k_.to_act[1] = k.wr_pre + k.pre_act;
+  k_.act_bus = k.act_bus;
+  k_.pre_bus = k.pre_bus;
+  k_.pre_act = k.pre_act + 1;
+  k_.act_gap = std::max(k.rrd_s, (k.faw + 3) / 4);
+  k_.to_write = k.rtw - k.ccd_s;
+  k_.to_read = k.wtr_s - k.ccd_s;
+  k_.switch_both = k_.to_write + k_.to_read;
   // The last row access, its precharge, the refresh; then the first row must open again.
-  k_.refresh = spec.refresh == HbmRefresh::kAllBank ? fs(k.rd_pre + k.pre_ref + k.rfc)
-                                                    : fs(k.rd_pre + k.pre_ref);
-  k_.bank_refresh = fs(k.rfc_pb);
-  k_.refi = spec.refresh == HbmRefresh::kAllBank ? fs(k.refi) : fs(k.refi_pb);
+  k_.refresh = k.rd_pre + k.pre_ref + (spec.refresh == HbmRefresh::kAllBank ? k.rfc : 0);
+  k_.bank_refresh = k.rfc_pb;
+  k_.refi = spec.refresh == HbmRefresh::kAllBank ? k.refi : k.refi_pb;
 
-  banks_ = t.banks();
+  banks_ = static_cast<std::uint32_t>(t.banks());
   group_shift_ = log2_of(t.banks_per_group);
-  group_mask_ = t.stack_ids * t.bank_groups - 1;
   pseudo_shift_ = log2_of(t.banks_per_pseudo_channel());
   bank_low_mask_ = static_cast<std::uint32_t>(t.banks_per_group - 1);
   sid_shift_ = group_shift_ + log2_of(t.bank_groups);
-  sid_mask_ = t.stack_ids - 1;
+  sid_mask_ = static_cast<std::uint32_t>(t.stack_ids - 1);
+  across_shift_ = log2_of(t.bank_groups);
+  across_mask_ = static_cast<std::uint32_t>(t.bank_groups - 1);
   for (const std::size_t mode : {0U, 1U}) {
-    const auto places =
-        static_cast<std::uint32_t>((mode == 0 ? spec.read_queue : spec.write_queue) / kPlace);
-    look_[mode] = std::clamp<std::uint32_t>(places / 4, 1, kLook);
+    const auto places = static_cast<std::uint32_t>(
+        (mode == 0 ? spec.read_queue : spec.write_queue) / hbm_fast::kPlace);
+    look_[mode] = std::clamp<std::uint32_t>(places / 4, 1, hbm_fast::Queue::kLook);
     rest_[mode] = places - look_[mode];
   }
-  most_rest_ = std::max({rest_[0], rest_[1], 1U});
   access_shift_ = log2_of(t.access_bytes);
-  across_mask_ = static_cast<std::uint32_t>(t.bank_groups - 1);
-  drain_ = static_cast<std::int32_t>(spec.drain_high * spec.write_queue) + 1 -
-           static_cast<std::int32_t>(spec.drain_low * spec.write_queue);
+  drain_ = static_cast<Tick>(spec.drain_high * spec.write_queue) + 1 -
+           static_cast<Tick>(spec.drain_low * spec.write_queue);
   whole_ = spec.refresh != HbmRefresh::kPerBank;
   closed_page_ = spec.page == HbmPagePolicy::kClosed;
   // Who takes what is legal, oldest first, closes a row before those that came later have used it.
-  ways_ = spec.scheduler == HbmScheduler::kRowHitFirst ? kWays : 1;
+  hits_first_ = spec.scheduler == HbmScheduler::kRowHitFirst;
   super_row_ = lockstep_bytes(spec, map_);
   const std::uint64_t interleave = static_cast<std::uint64_t>(spec.interleave.value());
   even_bytes_ = super_row_ == 0 ? 0
@@ -102,19 +99,33 @@ HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
 
 void HbmFast::reset() {
   const auto channels = static_cast<std::size_t>(spec_.channels());
-  Channel fresh;
+  constexpr std::size_t kLook = hbm_fast::Queue::kLook;
+  hbm_fast::Channel fresh;
   for (const std::size_t mode : {0U, 1U}) {
     for (std::size_t i = 0; i < kLook; ++i) {
-      const Tick free = i < look_[mode] ? 0 : INT64_MAX >> (kLookBits + 1);
-      fresh.queue[mode].front[i] = free << kLookBits | static_cast<Tick>(i);
+      fresh.queue[mode].front[i] = i < look_[mode] ? hbm_fast::Queue::place(0, static_cast<Tick>(i))
+                                                   : hbm_fast::Queue::kNever;
     }
   }
   fresh.next_refresh = spec_.refresh == HbmRefresh::kNone ? INT64_MAX : k_.refi;
+  fresh.quiet = (fresh.next_refresh >> slot_shift_) - hbm_fast::DataBus::kSlots;
   channels_.assign(channels, fresh);
-  bank_.assign(channels * static_cast<std::size_t>(banks_), Bank{});
-  ring_.assign(channels * 2 * most_rest_, 0);
+  std::uint32_t places = 0;
+  for (hbm_fast::Channel& channel : channels_) {
+    for (const std::size_t mode : {0U, 1U}) {
+      hbm_fast::Queue& queue = channel.queue[mode];
+      queue.at = queue.begin = places;
+      queue.end = places += rest_[mode];
+    }
+  }
+  ring_.assign(places, 0);
+  bank_.assign(channels * banks_, hbm_fast::Bank{});
+  pseudo_.assign(bank_.size() >> pseudo_shift_, hbm_fast::Pseudo{});
+  group_.assign(bank_.size() >> group_shift_, 0);
+  across_.assign(pseudo_.size() << across_shift_, 0);
+  if (closed_page_) last_.assign(bank_.size(), 0);
   posted_.resize(channels);
-  for (std::vector<Posted>& posted : posted_) {
+  for (std::vector<hbm_fast::Access>& posted : posted_) {
     posted.clear();
     posted.reserve(static_cast<std::size_t>(drain_) + 1);
   }
@@ -123,20 +134,32 @@ void HbmFast::reset() {
   group_writes_ = group_reads_ = group_carry_ = 0.0;
   super_ = {};
   stamp_ = 0;
+  bool usual = whole_ && !closed_page_ && hits_first_;
+  for (const std::size_t mode : {0U, 1U}) {
+    usual = usual && look_[mode] <= kLook / 2 && rest_[mode] > 0;
+  }
+  usual_bytes_ = static_cast<std::uint64_t>(hbm_fast::kPlace) << access_shift_;
+  if (!usual || usual_bytes_ > map_.run_bytes()) usual_bytes_ = 0;
   counts_ = {};
   waits_ = {};
   last_finish_ = idle_ = 0;
 }
 
-void HbmFast::sync(Channel& channel) {
-  const Tick more = group_work_ - channel.seen;
-  for (Pseudo& p : channel.pseudo) {
+std::span<hbm_fast::Pseudo> HbmFast::pseudos(std::size_t channel) {
+  const std::size_t count = pseudo_.size() / channels_.size();
+  return {&pseudo_[channel * count], count};
+}
+
+void HbmFast::sync(std::size_t channel) {
+  hbm_fast::Channel& c = channels_[channel];
+  const Tick more = group_work_ - c.seen;
+  for (hbm_fast::Pseudo& p : pseudos(channel)) {
     const Tick end = std::max((p.data.end() << slot_shift_) + more, group_data_);
     p.data.base = end >> slot_shift_;
     p.data.taken = 0;
   }
-  channel.seen = group_work_;
-  if (group_reads_ > 0.0) channel.reads = 1;
+  c.seen = group_work_;
+  if (group_reads_ > 0.0) c.reads = true;
 }
 
 Time HbmFast::spread(Time arrival, std::uint64_t address, Bytes bytes, bool write) {
@@ -181,12 +204,12 @@ HbmCounters HbmFast::counters(Time now) const {
   // What is left is shared out by how long accesses waited for each server; without any such wait
   // it is imbalance between channels: idle buses.
   double waits = 0.0;
-  for (const double w : waits_) waits += w;
+  for (const Tick w : waits_) waits += static_cast<double>(w);
   slot(HbmLoss::kIdle) = idle;
   if (waits > 0.0 && left > 0) {
     const std::int64_t total = left;
     for (const HbmLoss loss : {HbmLoss::kFaw, HbmLoss::kRowBus, HbmLoss::kBank}) {
-      const double share = waits_[static_cast<std::size_t>(loss)] / waits;
+      const double share = static_cast<double>(waits_[static_cast<std::size_t>(loss)]) / waits;
       const auto part = static_cast<std::int64_t>(share * static_cast<double>(total));
       slot(loss) = part;
       left -= part;

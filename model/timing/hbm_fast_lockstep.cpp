@@ -6,13 +6,33 @@
 
 namespace athena::timing {
 
+/// From here on single accesses report how far ahead of everybody's work their channel is.
+void HbmFast::begin_lockstep() {
+  if (stamp_ != 0) return;
+  stamp_ = 1;
+  usual_bytes_ = 0;
+  for (const hbm_fast::Pseudo& p : pseudo_) ahead_ = std::max(ahead_, p.data.end() << slot_shift_);
+}
+
+/// Takes over what lockstep work has left of a bank since it was last looked at.
+void HbmFast::adopt_lockstep(std::uint32_t index, bool write) {
+  hbm_fast::Bank& bank = bank_[index];
+  const Super& s = super_[super_of(index)];
+  if (s.stamp <= bank.stamp) return;
+  bank.batch[0] = s.row == hbm_fast::kNoRow ? hbm_fast::kNoRow : hbm_fast::Bank::key(s.row, write);
+  bank.act[0] = s.act;
+  if (closed_page_) last_[index] = s.last;
+  bank.act_ready = std::max(bank.act_ready, std::max(s.act + k_.rc, s.last + k_.to_act[0]));
+  bank.stamp = s.stamp;
+}
+
 /// Refresh and write drain take bus time from every channel alike.
 void HbmFast::advance_all(Tick arrival, std::uint64_t bytes, bool write) {
   const HbmTimingSet& t = spec_.timing;
   while (std::max(group_data_, arrival) >= group_refresh_) {
     group_data_ = std::max(group_data_, group_refresh_) + k_.refresh + k_.rcd[0];
     group_refresh_ += k_.refi;
-    for (Super& s : super_) s.row = kNoRow;
+    for (Super& s : super_) s.row = hbm_fast::kNoRow;
     counts_.refreshes += static_cast<std::uint64_t>(t.pseudo_channels * spec_.channels());
     counts_.ticks[static_cast<std::size_t>(HbmLoss::kRefresh)] +=
         (k_.refresh + k_.rcd[0]) * t.pseudo_channels * spec_.channels();
@@ -24,8 +44,8 @@ void HbmFast::advance_all(Tick arrival, std::uint64_t bytes, bool write) {
     return;
   }
   group_writes_ += per_channel;
-  if (group_writes_ < drain_ || group_reads_ <= 0.0) return;
-  const auto drains = static_cast<Tick>(group_writes_ / drain_);
+  if (group_writes_ < static_cast<double>(drain_) || group_reads_ <= 0.0) return;
+  const auto drains = static_cast<Tick>(group_writes_ / static_cast<double>(drain_));
   group_data_ += drains * k_.switch_both;
   group_work_ += drains * k_.switch_both;
   group_writes_ = 0.0;
@@ -47,6 +67,7 @@ Tick HbmFast::serve_all(Tick arrival, std::uint64_t bytes, Tick& demand) {
 Tick HbmFast::access_spread(Tick arrival, std::uint64_t bytes, bool write) {
   const std::size_t mode = write ? 1 : 0;
   const HbmTimingSet& t = spec_.timing;
+  begin_lockstep();
   advance_all(arrival, bytes, write);
   Tick demand = 0;
   const Tick served = serve_all(arrival, bytes, demand);
@@ -63,7 +84,7 @@ Tick HbmFast::access_spread(Tick arrival, std::uint64_t bytes, bool write) {
   counts_.row_hits += columns / 2 > acts ? columns / 2 - acts : 0;
   (write ? counts_.writes : counts_.reads) += columns;
   ++stamp_;
-  return std::max(served, opened) + k_.burst + k_.latency[mode];
+  return std::max(served, opened) + k_.latency[mode];
 }
 
 Tick HbmFast::access_bulk(Tick arrival, std::uint64_t address, std::uint64_t bytes, bool write) {
@@ -72,17 +93,17 @@ Tick HbmFast::access_bulk(Tick arrival, std::uint64_t address, std::uint64_t byt
   const HbmTimingSet& t = spec_.timing;
   const std::uint64_t banks_wide = static_cast<std::uint64_t>(spec_.channels()) *
                                    static_cast<std::uint64_t>(t.pseudo_channels * t.bank_groups);
+  begin_lockstep();
   advance_all(arrival, bytes, write);
   Tick finish = 0;
   for (std::uint64_t at = address; at < end;) {
     const std::uint64_t stop = std::min(end, (at / super_row_ + 1) * super_row_);
     const std::uint64_t part = stop - at;
     const HbmPlace place = map_.place(at);
-    const std::uint32_t sid = (place.bank >> sid_shift_) & static_cast<std::uint32_t>(sid_mask_);
-    Super& s = super_[(sid << group_shift_) | (place.bank & bank_low_mask_)];
+    Super& s = super_[super_of(place.bank)];
     const std::uint64_t columns = part / static_cast<std::uint64_t>(t.access_bytes);
     if (s.row != place.row) {
-      const bool open = s.row != kNoRow;
+      const bool open = s.row != hbm_fast::kNoRow;
       const Tick ready = arrival + k_.tick + (open ? k_.pre_act : 0);
       s.act = std::max(ready, std::max(s.act + k_.rc, s.last + k_.to_act[0]));
       s.last = s.act;
@@ -105,7 +126,7 @@ Tick HbmFast::access_bulk(Tick arrival, std::uint64_t address, std::uint64_t byt
     (write ? counts_.writes : counts_.reads) += columns;
     at = stop;
   }
-  return finish + k_.burst + k_.latency[mode];
+  return finish + k_.latency[mode];
 }
 
 }  // namespace athena::timing

@@ -213,15 +213,19 @@ HbmMap::HbmMap(const HbmSpec& spec) {
   low_bits_ = log2_of(spec.timing.access_bytes);
   const std::uint64_t inner = odd_channels_ == 0 ? capacity_ : capacity_ / odd_channels_;
   const int bits = std::max(1, static_cast<int>(std::bit_width(inner - 1)) - low_bits_);
-  table_bits_ = ceil_div(bits, static_cast<int>(kTables));
-  table_mask_ = (std::uint64_t{1} << table_bits_) - 1;
-  tables_.assign(kTables << table_bits_, 0);
-  for (std::size_t i = 0; i < tables_.size(); ++i) {
-    const std::uint64_t address = (i & table_mask_)
-                                  << (static_cast<int>(i >> table_bits_) * table_bits_ + low_bits_);
-    for (const auto& [bit, mask] : outputs) {
-      const auto parity = static_cast<std::uint64_t>(std::popcount(address & mask) & 1);
-      tables_[i] |= parity << bit;
+  if (bits > kTableBits * static_cast<int>(kTables)) {
+    throw InputError(fmt::format(
+        "address map: a capacity of {} bytes needs {} address bits; at most "
+        "{} are looked up",
+        capacity_, bits + low_bits_, kTableBits * static_cast<int>(kTables) + low_bits_));
+  }
+  for (std::size_t i = 0; i < kTables; ++i) {
+    for (std::size_t value = 0; value < tables_[i].size(); ++value) {
+      const std::uint64_t address = value << (static_cast<int>(i) * kTableBits + low_bits_);
+      for (const auto& [bit, mask] : outputs) {
+        const auto parity = static_cast<std::uint64_t>(std::popcount(address & mask) & 1);
+        tables_[i][value] |= parity << bit;
+      }
     }
   }
 }

@@ -8,7 +8,6 @@
 namespace athena::validate {
 namespace {
 
-constexpr std::uint64_t kRequest = 64;
 /// Between the arrays of a triad, beside an eighth of the memory: padding that keeps them off each
 /// other's banks. Where the reference's arrays lie is not published; assumed, as its rows come out
 /// best.
@@ -20,7 +19,9 @@ std::uint64_t suffix(const std::string& name, std::string_view prefix) {
   std::uint64_t value = 0;
   const char* end = name.data() + name.size();
   const auto [rest, error] = std::from_chars(name.data() + prefix.size(), end, value);
-  if (error != std::errc{} || rest != end || value < kRequest || value % kRequest != 0) return 0;
+  if (error != std::errc{} || rest != end || value < HbmPattern::kRequest ||
+      value % HbmPattern::kRequest != 0)
+    return 0;
   return value;
 }
 
@@ -36,50 +37,28 @@ const std::vector<std::string>& HbmPattern::known() {
 HbmPattern::HbmPattern(const std::string& name, std::uint64_t capacity, std::uint64_t seed)
     : capacity_(capacity), rng_(seed) {
   if (name == "seq") {
-    kind_ = Kind::kSequential;
+    kind_ = Kind::kStride;
   } else if (name == "seqmix21") {
     kind_ = Kind::kMixed;
   } else if (name == "triad") {
     kind_ = Kind::kTriad;
+    apart_ = capacity_ / 8 + kTriadPadding;
   } else if (name == "chase") {
-    kind_ = Kind::kChase;
+    kind_ = Kind::kRandom;  // each in a chunk of its own
+    chase_ = true;
+    chunks_ = capacity_ / kRequest;
   } else if (const std::uint64_t stride = suffix(name, "stride"); stride != 0) {
     kind_ = Kind::kStride;
     step_ = stride;
   } else if (const std::uint64_t chunk = suffix(name, "rand"); chunk != 0) {
     kind_ = Kind::kRandom;
     step_ = chunk;
+    chunks_ = capacity_ / step_;
   } else {
     throw InputError("unknown memory pattern '" + name +
                      "'; expected seq, seqmix21, triad, strideN, randN or chase." +
                      did_you_mean(name, known()));
   }
-}
-
-HbmAccess HbmPattern::next() {
-  const std::uint64_t i = count_++;
-  const auto wrapped = [this](std::uint64_t a) { return a < capacity_ ? a : a % capacity_; };
-  switch (kind_) {
-    case Kind::kSequential:
-      return {wrapped(i * kRequest), false};
-    case Kind::kMixed:
-      return {wrapped(i * kRequest), i % 3 == 2};
-    case Kind::kTriad: {
-      const std::uint64_t stream = i % 3;
-      return {wrapped(stream * (capacity_ / 8 + kTriadPadding) + i / 3 * kRequest), stream == 2};
-    }
-    case Kind::kStride:
-      return {wrapped(i * step_), false};
-    case Kind::kRandom: {
-      if (phase_ == 0) chunk_ = rng_.below(capacity_ / step_) * step_;
-      const std::uint64_t address = chunk_ + phase_;
-      phase_ = phase_ + kRequest == step_ ? 0 : phase_ + kRequest;
-      return {address, false};
-    }
-    case Kind::kChase:
-      return {rng_.below(capacity_ / kRequest) * kRequest, false};
-  }
-  return {};
 }
 
 }  // namespace athena::validate
