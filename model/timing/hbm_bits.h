@@ -23,15 +23,6 @@ inline int count_bits(std::uint64_t mask) {
   mask = (mask + (mask >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
   return static_cast<int>((mask * 0x0101010101010101ULL) >> 56);
 }
-/// `mask` without its lowest `count` set bits.
-inline std::uint64_t drop_bits(std::uint64_t mask, int count) {
-  // Without a branch for the usual counts: taking zero from a mask leaves all its bits.
-  mask &= mask - static_cast<std::uint64_t>(count > 0);
-  if (count < 2) return mask;
-  for (int i = 1; i < 4; ++i) mask &= mask - static_cast<std::uint64_t>(i < count);
-  for (; count > 4; --count) mask &= mask - 1;
-  return mask;
-}
 /// Of a power of two.
 inline int log2_of(int value) {
   return std::bit_width(static_cast<unsigned>(value)) - 1;

@@ -9,9 +9,11 @@ namespace athena::timing {
 template <class T>
 class HbmBuffer {
  public:
-  void push_back(const T& value) {
+  /// A further value, to be written in place: what is put together elsewhere and copied waits for
+  /// its own stores.
+  T& add() {
     if (size_ == items_.size()) items_.resize(size_ < 32 ? 64 : 2 * size_);
-    items_[size_++] = value;
+    return items_[size_++];
   }
   void clear() { size_ = 0; }
   [[nodiscard]] bool empty() const { return size_ == 0; }

@@ -19,7 +19,11 @@ HbmChannel::HbmChannel(const HbmSpec& spec) : k_(spec.timing), spec_(spec) {
   group_low_ = t.banks_per_group - 1;
   sid_shift_ = group_shift_ + log2_of(t.bank_groups);
   sid_mask_ = t.stack_ids - 1;
-  pseudo_shift_ = sid_shift_ + log2_of(t.stack_ids);
+  sid_bits_ = log2_of(t.stack_ids);
+  group_bits_ = log2_of(t.bank_groups);
+  group_mask_ = (std::uint32_t{1} << t.bank_groups) - 1;
+  pseudo_shift_ = sid_shift_ + sid_bits_;
+  ranks_ = pseudos_ << sid_bits_;
   high_ = static_cast<int>(spec.drain_high * spec.write_queue);
   low_ = static_cast<int>(spec.drain_low * spec.write_queue);
   size_ = {spec.read_queue, spec.write_queue};
@@ -30,8 +34,9 @@ HbmChannel::HbmChannel(const HbmSpec& spec) : k_(spec.timing), spec_(spec) {
 
 void HbmChannel::reset() {
   bank_ = {};
-  act_ready_ = pre_ready_ = group_act_ = {};
-  group_cas_ = {};
+  act_ready_ = pre_ready_ = {};
+  group_read_ = group_act_ = {};
+  turned_ = opened_across_ = {};
   pseudo_ = {};
   const int per_pseudo = spec_.timing.banks_per_pseudo_channel();
   for (int p = 0; p < pseudos_; ++p) {
@@ -41,23 +46,19 @@ void HbmChannel::reset() {
     pc.acts.fill(-kNever);
   }
   open_ = active_ = 0;
-  opened_ = busy_ = hits_ = head_hit_ = {};
-  for (auto& orders : hit_order_) {
-    for (HbmAgeList& order : orders) order.clear();
+  opened_ = {};
+  for (HbmQueue& queue : queue_) queue.reset(banks_, group_shift_, sid_shift_);
+  for (std::size_t m = 0; m < 2; ++m) {
+    behind_[m].head = behind_[m].count = 0;
+    if (size_[m] > HbmQueue::kPlaces) {
+      behind_[m].ring.resize(std::bit_ceil(static_cast<std::size_t>(size_[m])));
+    }
   }
   used_ = {};
   mode_ = 0;
-  const HbmTimingSet& t = spec_.timing;
-  calendar_.reset(t.tCCDS, t.stack_ids > 1 ? t.tCCDR : 0, t.stack_ids);
+  slots_.reset(spec_.timing);
+  releases_.reset();
   opening_ = {};
-  // A queue of n accesses holds at most n entries; promoted entries leave it, one per bank.
-  const int capacity = spec_.read_queue + spec_.write_queue + banks_;
-  entries_.assign(at(capacity), Entry{});
-  free_ = kNil;
-  for (int i = capacity - 1; i >= 0; --i) {
-    entries_[at(i)].next = free_;
-    free_ = static_cast<std::uint16_t>(i);
-  }
   if (source_.empty()) source_.resize(64);
   source_mask_ = static_cast<std::uint32_t>(source_.size() - 1);
   source_head_ = source_count_ = 0;
@@ -65,7 +66,8 @@ void HbmChannel::reset() {
   waiting_ = 0;
   now_ = next_ = row_free_ = 0;
   next_release_ = kNever;
-  column_wake_ = row_wake_ = source_wake_ = activate_wake_ = precharge_wake_ = kNever;
+  column_wake_ = row_wake_ = source_wake_ = kNever;
+  activate_wake_ = precharge_wake_ = {kNever, kNever};
   places_changed_ = false;
   next_refresh_ = spec_.refresh == HbmRefresh::kAllBank   ? k_.refi
                   : spec_.refresh == HbmRefresh::kPerBank ? k_.refi_pb
@@ -98,144 +100,125 @@ void HbmChannel::first_in_source() {
   lower(next_, source_wake_);
 }
 
+/// Takes in what has come and found a place before tick `t`: each at its own time, also where that
+/// lies a few clocks back.
 [[gnu::always_inline]] inline void HbmChannel::accept_source(Tick t) {
-  while (source_count_ > 0) {
-    const int used = used_[source_mode_];
-    if (source_arrival_ > t || (used + source_room_ > size_[source_mode_] && used != 0)) {
-      source_wake_ = source_due(t);
-      return;
-    }
+  if (source_wake_ > t) return;
+  HbmReleases::Cursor places(releases_, source_mode_);
+  while (source_wake_ <= t) {
+    const Tick accept = source_wake_ - 1;
     const HbmPiece& piece = source_[source_head_ & source_mask_];
-    if (source_mode_ == 0 && (busy_[1] & bit(piece.bank)) != 0 && forwarded(piece)) {
+    if (source_mode_ == 0 && used_[1] != 0 && forwarded(piece)) {
       // The data leave the write queue in the next clock and never touch the bus.
-      const HbmDone done{t + k_.per_clock, t, piece.arrival, piece.tag, false};
-      done_.push_back(done);
+      done_.add() = {accept + k_.per_clock, accept, piece.arrival, piece.tag, false};
       counts_.forwarded += piece.bursts;
       --waiting_;
     } else {
-      insert(piece, t);
+      insert(piece, accept);
     }
     ++source_head_;
-    if (--source_count_ > 0) look_at_source();
+    if (--source_count_ == 0) {
+      source_wake_ = kNever;
+      return;
+    }
+    const std::size_t mode = source_mode_;
+    look_at_source();
+    if (source_mode_ != mode) places = HbmReleases::Cursor(releases_, source_mode_);
+    source_wake_ = source_due(accept, places);
   }
-  source_wake_ = kNever;
+}
+
+/// Whether the head of the source queue can wait for the next column command: all it will want is
+/// to come after others.
+[[gnu::always_inline]] inline bool HbmChannel::source_can_wait() const {
+  if (mixed() || refresh_count_ > 0 || column_wake_ == kNever || source_count_ == 0) return false;
+  const HbmPiece& piece = source_[source_head_ & source_mask_];
+  return (open_ & bit(piece.bank)) != 0 && open_row_[piece.bank] == piece.row && !piece.write;
 }
 
 /// Whether one waiting write covers everything that this read wants.
 bool HbmChannel::forwarded(const HbmPiece& piece) const {
-  for (std::uint16_t id = bank_[piece.bank].list[1].head; id != kNil; id = entries_[id].next) {
-    const Entry& e = entries_[id];
-    if (e.row == piece.row && e.column != HbmPiece::kScattered && e.column <= piece.column &&
-        piece.column + piece.bursts <= e.column + e.left) {
-      return true;
-    }
+  const auto covers = [&](const Entry& e) {
+    return e.bank == piece.bank && e.row == piece.row && e.column != HbmPiece::kScattered &&
+           e.column <= piece.column && piece.column + piece.bursts <= e.column + e.left;
+  };
+  const Bank& bank = bank_[piece.bank];
+  if ((active_ & bit(piece.bank)) != 0 && !bank.in_queue && bank.mode == 1 && covers(bank.alone)) {
+    return true;
+  }
+  for (std::uint64_t mask = queue_[1].of_bank(piece.bank); mask != 0; mask &= mask - 1) {
+    if (covers(queue_[1][lowest(mask)])) return true;
+  }
+  const Behind& behind = behind_[1];
+  for (std::uint32_t i = 0; i < behind.count; ++i) {
+    if (covers(behind.ring[(behind.head + i) & (behind.ring.size() - 1)])) return true;
   }
   return false;
 }
 
 [[gnu::always_inline]] inline void HbmChannel::insert(const HbmPiece& piece, Tick t) {
   const unsigned mode = piece.write ? 1U : 0U;
-  const int b = piece.bank;
-  const std::uint16_t id = free_;
-  Entry& e = entries_[id];
-  free_ = e.next;
-  e.arrival = piece.arrival;
-  e.accept = t;
-  e.seq = seq_++;
-  e.row = piece.row;
-  e.tag = piece.tag;
-  e.left = piece.bursts;
-  e.column = piece.column;
-  e.bank = piece.bank;
-  e.write = piece.write;
-  e.next = kNil;
   used_[mode] += piece.bursts;
-
-  Pseudo& pc = pseudo_[pseudo_of(b)];
+  Pseudo& pc = pseudo_[pseudo_of(piece.bank)];
   if (pc.pending++ == 0) pc.busy_since = t;
-
-  List& list = bank_[at(b)].list[mode];
-  const bool open = (open_ & bit(b)) != 0;
-  const bool hit = open && open_row_[at(b)] == piece.row;
-  e.prev = list.tail;
-  if (e.prev == kNil) {
-    list.head = id;
-    head_seq_[mode][at(b)] = e.seq;
-    busy_[mode] |= bit(b);
-    if (hit) head_hit_[mode] |= bit(b);
-  } else {
-    entries_[e.prev].next = id;
-  }
-  list.tail = id;
-  if (hit) {
-    ++counts_.row_hits;
-    if (list.hit == kNil) {
-      list.hit = id;
-      hit_seq_[mode][at(b)] = e.seq;
-      hits_[mode] |= bit(b);
-      if ((active_ & bit(b)) == 0) order_hit(b, mode);
-      lower(column_wake_, t);
-    }
+  Behind& behind = behind_[mode];
+  if (behind.count > 0 || queue_[mode].full()) {
+    write(behind.ring[(behind.head + behind.count++) & (behind.ring.size() - 1)], piece, t);
     return;
   }
-  ++(open ? counts_.row_conflicts : counts_.row_misses);
-  if (list.head == id || !row_hit_first_) row_changed(b, t);
+  const bool first = queue_[mode].of_bank(piece.bank) == 0;
+  const int place = queue_[mode].append(piece.bank);
+  write(queue_[mode][place], piece, t);
+  entered(place, mode, first, t);
 }
 
-[[gnu::always_inline]] inline void HbmChannel::row_changed(int b, Tick t) {
+inline void HbmChannel::write(Entry& entry, const HbmPiece& piece, Tick t) {
+  entry.arrival = piece.arrival;
+  entry.accept = t;
+  entry.seq = seq_++;
+  entry.row = piece.row;
+  entry.tag = piece.tag;
+  entry.left = piece.bursts;
+  entry.column = piece.column;
+  entry.bank = piece.bank;
+}
+
+/// Of a queue with more pieces than places: the oldest that has none.
+void HbmChannel::let_in(unsigned mode, Tick t) {
+  Behind& behind = behind_[mode];
+  const Entry& entry = behind.ring[behind.head & (behind.ring.size() - 1)];
+  ++behind.head;
+  --behind.count;
+  const bool first = queue_[mode].of_bank(entry.bank) == 0;
+  const int place = queue_[mode].append(entry.bank);
+  queue_[mode][place] = entry;
+  entered(place, mode, first, t);
+}
+
+/// `first`: no other piece waits for its bank.
+[[gnu::always_inline]] inline void HbmChannel::entered(int place, unsigned mode, bool first,
+                                                       Tick t) {
+  HbmQueue& queue = queue_[mode];
+  const Entry& entry = queue[place];
+  const int b = entry.bank;
   const bool open = (open_ & bit(b)) != 0;
-  const Tick ready = std::max(open ? pre_ready_[at(b)] : act_ready_[at(b)], t);
-  lower(open ? precharge_wake_ : activate_wake_, ready);
-  lower(row_wake_, std::max(ready, row_free_));
-}
-
-[[gnu::always_inline]] inline void HbmChannel::unlink(Bank& bank, std::uint16_t id) {
-  Entry& e = entries_[id];
-  const unsigned mode = e.write ? 1U : 0U;
-  List& list = bank.list[mode];
-  if (e.prev == kNil) {
-    list.head = e.next;
-    if (e.next != kNil) head_seq_[mode][e.bank] = entries_[e.next].seq;
+  if (open && open_row_[at(b)] == entry.row) {
+    ++counts_.row_hits;
+    if ((active_ & bit(b)) == 0) {
+      queue.add_hits(b, bit(place));
+      lower(column_wake_, t);
+    }
+    if (row_hit_first_) return;
   } else {
-    entries_[e.prev].next = e.next;
+    ++(open ? counts_.row_conflicts : counts_.row_misses);
   }
-  if (e.next == kNil) {
-    list.tail = e.prev;
-  } else {
-    entries_[e.next].prev = e.prev;
-  }
-  if (list.head == kNil) busy_[mode] &= ~bit(e.bank);
-}
-
-/// Looks for the first entry from `from` on that wants the open row.
-[[gnu::always_inline]] inline bool HbmChannel::find_hit(int b, unsigned mode, std::uint16_t from) {
-  List& list = bank_[at(b)].list[mode];
-  std::uint16_t id = from;
-  while (id != kNil && entries_[id].row != open_row_[at(b)]) id = entries_[id].next;
-  list.hit = id;
-  if (id == kNil) {
-    hits_[mode] &= ~bit(b);
-    return false;
-  }
-  hit_seq_[mode][at(b)] = entries_[id].seq;
-  hits_[mode] |= bit(b);
-  return true;
-}
-
-[[gnu::always_inline]] inline void HbmChannel::update_head(int b, unsigned mode) {
-  const std::uint16_t head = bank_[at(b)].list[mode].head;
-  const bool hit = (open_ & bit(b)) != 0 && head != kNil && entries_[head].row == open_row_[at(b)];
-  if (hit) {
-    head_hit_[mode] |= bit(b);
-  } else {
-    head_hit_[mode] &= ~bit(b);
-  }
+  if (first || !row_hit_first_) settle(b, mode, t);
 }
 
 void HbmChannel::turn(Tick t) {
   mode_ ^= 1U;
   lower(column_wake_, t);
-  activate_wake_ = precharge_wake_ = t;
+  activate_wake_ = precharge_wake_ = {t, t};
   lower(row_wake_, std::max(row_free_, t));
 }
 
@@ -244,9 +227,8 @@ void HbmChannel::turn(Tick t) {
 [[gnu::always_inline]] inline void HbmChannel::step(Tick t) {
   now_ = t;
   if (timer_ <= t) timers(t);
-  if (next_release_ < t && (mixed() || source_wake_ <= t)) release(t - 1);
-  // The controller takes a tick to look at what came.
-  if (source_wake_ <= t) accept_source(t - 1);
+  if (mixed() && next_release_ < t) release(t - 1);
+  accept_source(t);
   choose_mode(t);
   if (column_wake_ <= t) {
     column_wake_ = column_slot(t);
@@ -257,10 +239,10 @@ void HbmChannel::turn(Tick t) {
   Tick next = std::min(column_wake_, row_wake_);
   if (places_changed_) {
     places_changed_ = false;
-    if (source_count_ > 0) source_wake_ = source_due(t);
+    if (source_count_ > 0 && source_wake_ > t) source_wake_ = source_due(t);
     if (mixed() && turn_due()) lower(next, t + 1);
   }
-  lower(next, source_wake_);
+  if (source_wake_ < next && !source_can_wait()) next = source_wake_;
   // How full the write queue is decides the direction.
   if (used_[1] > 0) lower(next, next_release_ + 1);
   next_ = std::min(std::max(t + 1, next), timer_);

@@ -3,21 +3,23 @@
 /// one column command bus, FR-FCFS with write drain, refresh. Woken when the next command can be
 /// legal, never ticking. No SystemC, no allocation per request in steady state.
 ///
-/// How it is fast: a piece (column accesses of one row) that wins the column bus books the slots of
-/// all its accesses at once, in a bit mask of coming clocks; others fill the slots between.
-/// Choosing a bank is a walk over a bit mask. What a queue holds, and the order of age, are those
-/// of single accesses.
+/// How it is fast: what waits is a bit mask in the order of age, so that the oldest piece that is
+/// allowed is the lowest bit of a few masks. A piece (column accesses of one row) that wins the
+/// column bus books the slots of all its accesses at once, in a bit mask of coming clocks; others
+/// fill the slots between. As long as reads are alone, column commands are decided a few clocks
+/// ahead. What a queue holds, and the order of age, are those of single accesses.
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
 
-#include "timing/hbm_age_list.h"
 #include "timing/hbm_buffer.h"
-#include "timing/hbm_calendar.h"
 #include "timing/hbm_counters.h"
 #include "timing/hbm_map.h"
+#include "timing/hbm_queue.h"
+#include "timing/hbm_releases.h"
 #include "timing/hbm_series.h"
+#include "timing/hbm_slots.h"
 #include "timing/hbm_spec.h"
 #include "timing/hbm_ticks.h"
 
@@ -95,32 +97,22 @@ class HbmChannel {
   void reset();
 
  private:
-  static constexpr std::uint16_t kNil = 0xffff;
-  /// Accesses that one decision books: the calendar's reach, and no longer than others should wait.
+  using Entry = HbmQueue::Entry;
+  static constexpr int kNone = HbmQueue::kPlaces;
+  /// Accesses that one decision books: no longer than others should wait.
   static constexpr int kBooked = 8;
-  /// Of clocks ahead, the last bit: nothing is booked so far ahead.
-  static constexpr std::uint64_t kHorizon = std::uint64_t{1} << 63;
+  /// Clocks that such bookings reach at most: with kAhead, less than HbmReleases::kReach.
+  static constexpr int kReach = 44;
+  /// Clocks that column commands are decided ahead where nothing can come between.
+  static constexpr int kAhead = 8;
 
-  struct Entry {
-    Tick arrival = 0, accept = 0;
-    std::uint32_t seq = 0;
-    std::uint32_t row = 0, tag = 0;
-    std::uint16_t prev = kNil, next = kNil;
-    std::uint16_t left = 0;  // column accesses not yet booked
-    std::uint16_t column = 0;
-    std::uint8_t bank = 0;
-    bool write = false;
-  };
-  /// Entries of one bank and one direction, oldest first, and the first of them that finds its row
-  /// open.
-  struct List {
-    std::uint16_t head = kNil, tail = kNil, hit = kNil;
-  };
   struct Bank {
-    std::array<List, 2> list{};       // read, write
     std::array<Tick, 2> cas_ready{};  // tRCD
     Tick last_act = -kNever, last_pre = -kNever;
-    std::uint16_t active = kNil;  // entry whose ACT was issued and whose first access was not
+    // Of the piece whose ACT was issued and whose first access was not:
+    Entry alone;            // the piece itself, where that was its only access
+    bool in_queue = false;  // its further accesses wait in the queue, as the bank's oldest piece
+    std::uint8_t mode = 0;
     HbmLoss act_cause = HbmLoss::kBank;
   };
   struct Pseudo {
@@ -150,13 +142,6 @@ class HbmChannel {
     unsigned head = 0, count = 0;
   };
 
-  /// Of the banks that want a row command, the oldest that may have it now.
-  struct RowChoice {
-    int bank = -1;
-    int ready = 0;  // how many may have it
-    std::uint32_t age = UINT32_MAX;
-    Tick wake = kNever;  // when the next of the others may
-  };
   /// Whether an age is before another; ages wrap round.
   [[nodiscard]] static bool older(std::uint32_t a, std::uint32_t b) {
     return static_cast<std::int32_t>(a - b) < 0;
@@ -165,6 +150,7 @@ class HbmChannel {
   void step(Tick t);
   void timers(Tick t);
   void accept_source(Tick t);
+  [[nodiscard]] bool source_can_wait() const;
   /// Queue places that must be free for a piece to enter. A long one stands for requests of 64 B
   /// that would trickle in one by one: it enters when half of it has room, and any piece enters an
   /// empty queue.
@@ -175,12 +161,15 @@ class HbmChannel {
   void grow_source();
   void first_in_source();
   void insert(const HbmPiece& piece, Tick t);
-  void unlink(Bank& bank, std::uint16_t id);
-  void order_hit(int bank, unsigned mode) {
-    hit_order_[mode][pseudo_of(bank)].insert(bank, hit_seq_[mode][static_cast<std::size_t>(bank)],
-                                             hit_seq_[mode].data());
+  void write(Entry& entry, const HbmPiece& piece, Tick t);
+  void entered(int place, unsigned mode, bool first, Tick t);
+  void let_in(unsigned mode, Tick t);
+  void settle(int bank, unsigned mode, Tick t);
+  /// Whether no piece waits for the row that is open.
+  [[nodiscard]] bool row_unwanted(int bank) const {
+    return ((queue_[0].hits() & queue_[0].of_bank(bank)) |
+            (queue_[1].hits() & queue_[1].of_bank(bank))) == 0;
   }
-  bool find_hit(int bank, unsigned mode, std::uint16_t from);
   [[nodiscard]] bool turn_due() const {
     return mode_ == 0 ? used_[1] > high_ || (used_[0] == 0 && used_[1] != 0)
                       : used_[1] <= low_ && used_[0] != 0;
@@ -200,47 +189,69 @@ class HbmChannel {
   }
   /// When the head of the source queue can next be looked at: it has come, and its places are free.
   [[nodiscard]] Tick source_due(Tick t) const {
+    HbmReleases::Cursor places(releases_, source_mode_);
+    return source_due(t, places);
+  }
+  [[nodiscard]] Tick source_due(Tick t, HbmReleases::Cursor& places) const {
     const Tick came = std::max(source_arrival_, t) + 1;
     const int used = used_[source_mode_];
     const int missing = std::min(used, used + source_room_ - size_[source_mode_]);
     if (missing <= 0) return came;
-    return std::max(came, (calendar_.release_of(source_mode_, missing) << clock_shift_) + 1);
+    return std::max(came, (places.of(missing) << clock_shift_) + 1);
   }
   /// Gives up the queue places of booked accesses whose time has come.
   void release(Tick t) {
-    used_[0] -= calendar_.released(0, t >> clock_shift_);
-    used_[1] -= calendar_.released(1, t >> clock_shift_);
-    next_release_ = calendar_.next_release() << clock_shift_;
+    const std::array<int, 2> given = releases_.count(t >> clock_shift_);
+    used_[0] -= given[0];
+    used_[1] -= given[1];
+    next_release_ = releases_.next() << clock_shift_;
   }
   [[nodiscard]] Tick column_slot(Tick t);
-  [[nodiscard]] Tick column_ready(int bank, unsigned mode, Tick floor, Tick t) const;
+  [[nodiscard]] bool column_at(Tick t, bool ahead, Tick& next);
   [[nodiscard]] int pick_opened(Tick t, Tick& next);
-  [[nodiscard]] int pick_hit(std::uint64_t banks, Tick t, Tick& next) const;
+  [[nodiscard]] int pick_hit(Tick t) const;
+  [[nodiscard]] std::uint32_t turned(std::uint32_t groups, Tick t) const;
+  [[nodiscard]] Tick next_hit(Tick from) const;
+  [[nodiscard]] Tick next_opening(Tick from) const {
+    Tick next = kNever;
+    for (const Opening& opening : opening_) {
+      if (opening.count > 0) next = std::min(next, opening.ring[opening.head].tick);
+    }
+    return next == kNever ? kNever : std::max(next, from);
+  }
+  /// Places of a queue whose pieces go to a pseudo-channel.
+  [[nodiscard]] std::uint64_t of_pseudo(const HbmQueue& queue, int pseudo) const {
+    const int first = pseudo << sid_bits_;
+    std::uint64_t places = queue.of_rank(first);
+    for (int sid = 1; sid <= sid_mask_; ++sid) places |= queue.of_rank(first + sid);
+    return places;
+  }
   [[nodiscard]] Tick row_slot(Tick t);
-  [[nodiscard]] RowChoice pick_activate(Tick t);
-  [[nodiscard]] RowChoice pick_precharge(Tick t);
-  static void consider(RowChoice& choice, int bank, Tick ready, std::uint32_t age, Tick t);
-  [[nodiscard]] std::uint32_t age_key(std::uint32_t seq) const;
-  [[nodiscard]] std::uint16_t row_target(int bank) const;
+  [[nodiscard]] int pick_activate(int pseudo, Tick t);
+  [[nodiscard]] int pick_precharge(int pseudo, Tick t);
   [[nodiscard]] Tick refresh_slot(Tick t);
   void precharge_all(Pseudo& pc, Tick t);
   void issue_refresh(int target, Tick t);
-  void issue_column(int bank, bool active, Tick t);
-  [[nodiscard]] int bookable(int bank, const Entry& e, bool active) const;
-  void finish(std::uint16_t id, int bank, Tick last);
+  void issue_opened(int bank, Tick t);
+  void issue_hit(int place, Tick t);
+  Tick issue(Entry& e, unsigned mode, bool opened, std::uint64_t older, Tick t);
+  [[nodiscard]] int bookable(const Entry& e, unsigned mode, bool opened, std::uint64_t older,
+                             Tick t) const;
   Tick book(int bank, unsigned mode, int count, bool held, Tick t, int& booked);
-  void issue_activate(int bank, Tick t);
+  void complete(const Entry& e, unsigned mode, Tick last);
+  void issue_activate(int place, Tick t);
   void issue_precharge(int bank, Tick t);
-  void close_bank(int bank);
+  void close_bank(int bank, Tick t);
   void auto_precharge(int bank, unsigned mode, Tick t);
-  void update_head(int bank, unsigned mode);
-  void row_changed(int bank, Tick t);
   void account_gap(int bank, unsigned mode, bool active, Tick t);
   void log(Tick t, HbmCommand command, int bank, std::uint32_t row) {
     if (log_ != nullptr) write_log(t, command, bank, row);
   }
+  void log_column(Tick t, unsigned mode, int bank) {
+    write_log(t, mode == 0 ? HbmCommand::kRead : HbmCommand::kWrite, bank,
+              open_row_[static_cast<std::size_t>(bank)]);
+  }
   void write_log(Tick t, HbmCommand command, int bank, std::uint32_t row);
-  void log_columns(int bank, unsigned mode, std::uint64_t slots);
   [[nodiscard]] Tick clock_edge(Tick t) const { return (t + edge_) & ~edge_; }
   [[nodiscard]] std::size_t pseudo_of(int bank) const {
     return static_cast<std::size_t>(bank >> pseudo_shift_);
@@ -248,6 +259,7 @@ class HbmChannel {
   [[nodiscard]] std::size_t group_of(int bank) const {
     return static_cast<std::size_t>(bank >> group_shift_);
   }
+  [[nodiscard]] int rank_of(int bank) const { return bank >> sid_shift_; }
   [[nodiscard]] std::size_t sid_of(int bank) const {
     return static_cast<std::size_t>((bank >> sid_shift_) & sid_mask_);
   }
@@ -257,35 +269,41 @@ class HbmChannel {
   Tick edge_ = 0;        // ticks per clock - 1
   int clock_shift_ = 0;  // log2 of the ticks of one clock
   int banks_ = 0, pseudos_ = 0;
-  int group_shift_ = 0, sid_shift_ = 0, sid_mask_ = 0, pseudo_shift_ = 0;
+  int group_shift_ = 0, sid_shift_ = 0, sid_mask_ = 0, pseudo_shift_ = 0;  // of a bank's number
   std::uint64_t group_banks_ = 0;  // mask of the first group's banks
   int group_low_ = 0;              // bits of a bank's number inside its group
-  int high_ = 0, low_ = 0;         // write drain, in accesses
+  int ranks_ = 0;                  // SIDs of all pseudo-channels
+  int sid_bits_ = 0, group_bits_ = 0;
+  std::uint32_t group_mask_ = 0;  // groups of one SID
+  int high_ = 0, low_ = 0;        // write drain, in accesses
   bool row_hit_first_ = true, closed_page_ = false;
 
   std::array<Bank, kMaxBanks> bank_{};
   std::array<Tick, kMaxBanks> act_ready_{}, pre_ready_{};
-  std::array<std::array<std::uint32_t, kMaxBanks>, 2> head_seq_{}, hit_seq_{};  // ages
   std::array<std::uint32_t, kMaxBanks> active_seq_{}, open_row_{};
-  std::array<std::array<Tick, kMaxBanks>, 2> group_cas_{};  // tCCDL, tWTRL
-  std::array<Tick, kMaxBanks> group_act_{};                 // tRRDL
+  std::array<Tick, HbmSlots::kMaxGroups> group_read_{};  // tWTRL
+  std::array<Tick, HbmSlots::kMaxGroups> group_act_{};   // tRRDL
+  // From here on nothing in the channel holds up a read, a write: no turnaround ...
+  std::array<Tick, 2> turned_{};
+  std::array<Tick, 2> opened_across_{};  // ... nor tRCD of a row opened for the other direction
   std::array<Pseudo, 2> pseudo_{};
   std::uint64_t open_ = 0, active_ = 0;
   std::array<std::uint64_t, 2> opened_{};  // active banks behind their tRCD, by direction
-  std::array<std::uint64_t, 2> busy_{};    // banks with entries, by direction
-  std::array<std::uint64_t, 2> hits_{};    // banks with an entry for the open row
-  /// Banks of hits_ that are not active, by direction and pseudo-channel.
-  std::array<std::array<HbmAgeList, 2>, 2> hit_order_{};
-  std::array<std::uint64_t, 2> head_hit_{};  // banks whose oldest entry wants the open row
-  std::array<int, 2> used_{};                // accesses queued
-  std::array<int, 2> size_{};                // queue sizes
+  std::array<HbmQueue, 2> queue_{};        // reads, writes
+  std::array<int, 2> used_{};              // accesses queued
+  std::array<int, 2> size_{};              // queue sizes
   unsigned mode_ = 0;
 
-  HbmCalendar calendar_;
+  HbmSlots slots_;
+  HbmReleases releases_;
   std::array<Opening, 2> opening_{};
 
-  std::vector<Entry> entries_;
-  std::uint16_t free_ = kNil;     // first of the unused ones, linked by `next`
+  /// Behind the places of a queue: rings, powers of two, empty unless a queue is longer than those.
+  struct Behind {
+    std::vector<Entry> ring;
+    std::uint32_t head = 0, count = 0;
+  };
+  std::array<Behind, 2> behind_;
   std::vector<HbmPiece> source_;  // ring, a power of two
   std::uint32_t source_head_ = 0, source_count_ = 0, source_mask_ = 0;
   // Of its head, which is asked for often.
@@ -299,9 +317,9 @@ class HbmChannel {
   Tick row_free_ = 0;  // row command bus
   Tick next_release_ = kNever;
   Tick column_wake_ = 0, row_wake_ = 0, source_wake_ = 0;
-  Tick activate_wake_ = 0, precharge_wake_ = 0;  // parts of row_wake_
-  bool places_changed_ = false;                  // in the queues: when the source may go on
-  Tick timer_ = 0;                               // next refresh or sample
+  std::array<Tick, 2> activate_wake_{}, precharge_wake_{};  // parts of row_wake_, by pseudo-channel
+  bool places_changed_ = false;  // in the queues: when the source may go on
+  Tick timer_ = 0;               // next refresh or sample
   Tick next_refresh_ = 0;
   int refresh_bank_ = 0;  // next bank of per-bank refresh
   std::array<std::uint8_t, 64> refresh_queue_{};

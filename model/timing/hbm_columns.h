@@ -8,22 +8,8 @@
 
 namespace athena::timing {
 
-/// Earliest tick from `t` on at which a column command to bank `b` is legal as things stand.
-[[gnu::always_inline]] inline Tick HbmChannel::column_ready(int b, unsigned mode, Tick floor,
-                                                            Tick t) const {
-  const std::size_t p = pseudo_of(b);
-  const Tick ready =
-      std::max(std::max(floor, t), std::max(pseudo_[p].cas[mode], group_cas_[mode][group_of(b)]));
-  const std::int64_t clock = (ready + edge_) >> clock_shift_;
-  const std::int64_t ahead = clock - calendar_.base();
-  if (ahead > 63) return clock << clock_shift_;
-  const std::uint64_t free = calendar_.free_slots(p, sid_of(b), mode == 0) >> ahead;
-  if (free == 0) return (calendar_.base() + 64) << clock_shift_;
-  return (clock + lowest(free)) << clock_shift_;
-}
-
-/// The oldest access whose row was opened for it and that can go now, or -1; `next` is lowered to
-/// when another could.
+/// The bank of the oldest piece whose row was opened for it and that can go now, or -1; `next` is
+/// lowered to when another could.
 [[gnu::always_inline]] inline int HbmChannel::pick_opened(Tick t, Tick& next) {
   int best = -1;
   for (unsigned mode = 0; mode < 2; ++mode) {
@@ -36,7 +22,12 @@ namespace athena::timing {
     if (opening.count > 0) lower(next, opening.ring[opening.head].tick);
     for (std::uint64_t mask = opened_[mode]; mask != 0; mask &= mask - 1) {
       const int b = lowest(mask);
-      if (const Tick ready = column_ready(b, mode, 0, t); ready > t) {
+      const std::size_t group = group_of(b);
+      Tick floor = std::max(t, pseudo_[pseudo_of(b)].cas[mode]);
+      if (mode == 0) raise(floor, group_read_[group]);
+      const std::int64_t clock = (floor + edge_) >> clock_shift_;
+      const Tick ready = slots_.first(clock, std::uint32_t{1} << group) << clock_shift_;
+      if (ready > t) {
         lower(next, ready);
       } else if (best < 0 || older(active_seq_[at(b)], active_seq_[at(best)])) {
         best = b;
@@ -46,200 +37,259 @@ namespace athena::timing {
   return best;
 }
 
-/// The oldest row hit among `hits` that can go now, or -1; `next` is lowered to when one could.
-[[gnu::always_inline]] inline int HbmChannel::pick_hit(std::uint64_t hits, Tick t,
-                                                       Tick& next) const {
-  const std::int64_t now = (t >> clock_shift_) - calendar_.base();
-  int best = -1;
-  for (int p = 0; p < pseudos_; ++p) {
-    const Pseudo& pc = pseudo_[at(p)];
-    if ((hits & pc.banks) == 0) continue;
-    if (sid_mask_ == 0) {  // leave out a pseudo-channel that has no slot now
-      const int wait = lowest((calendar_.free_slots(at(p)) >> now) | kHorizon);
-      const Tick ready = std::max(pc.cas[mode_], t + (static_cast<Tick>(wait) << clock_shift_));
-      if (ready > t) {
-        lower(next, ready);
-        continue;
-      }
+/// Of these groups those that no turnaround holds up any more.
+inline std::uint32_t HbmChannel::turned(std::uint32_t groups, Tick t) const {
+  std::uint32_t ready = 0;
+  for (; groups != 0; groups &= groups - 1) {
+    const int group = lowest(groups);
+    Tick floor = pseudo_[pseudo_of(group << group_shift_)].cas[mode_];
+    if (mode_ == 0) raise(floor, group_read_[at(group)]);
+    if (floor <= t) ready |= std::uint32_t{1} << group;
+  }
+  return ready;
+}
+
+/// The place of the oldest row hit that can go now, or kNone.
+[[gnu::always_inline]] inline int HbmChannel::pick_hit(Tick t) const {
+  const HbmQueue& queue = queue_[mode_];
+  std::uint32_t groups = slots_.allowed(t >> clock_shift_) & queue.hit_groups();
+  if (t < turned_[mode_]) groups = turned(groups, t);
+  std::uint64_t ready = 0;
+  while (groups != 0) {  // usually those of one pseudo-channel; no branch by group
+    const int first = lowest(groups) & -(1 << group_bits_);
+    for (int i = 0; i < 1 << group_bits_; ++i) {
+      const std::uint64_t may = (groups >> (first + i)) & 1;
+      ready |= queue.of_group(first + i) & (0 - may);
     }
-    const HbmAgeList& order = hit_order_[mode_][at(p)];
-    for (int b = order.first(); b != HbmAgeList::kEnd; b = order.after(b)) {
-      Tick ready = std::max(bank_[at(b)].cas_ready[mode_], group_cas_[mode_][group_of(b)]);
-      if (sid_mask_ != 0 || ready > t) ready = column_ready(b, mode_, ready, t);
-      if (ready > t) {
-        lower(next, ready);
-        continue;
-      }
-      if (best < 0 || older(hit_seq_[mode_][at(b)], hit_seq_[mode_][at(best)])) best = b;
-      break;
+    groups &= ~(group_mask_ << first);
+  }
+  ready &= queue.hits();
+  if (t >= opened_across_[mode_]) return ready == 0 ? kNone : lowest(ready);
+  for (; ready != 0; ready &= ready - 1) {
+    const int place = lowest(ready);
+    if (bank_[queue[place].bank].cas_ready[mode_] <= t) return place;
+  }
+  return kNone;
+}
+
+/// The earliest tick from `from` on at which a row hit could go.
+[[gnu::always_inline]] inline Tick HbmChannel::next_hit(Tick from) const {
+  std::uint32_t groups = queue_[mode_].hit_groups();
+  if (from >= turned_[mode_]) {
+    return slots_.first((from + edge_) >> clock_shift_, groups) << clock_shift_;
+  }
+  Tick next = kNever;
+  for (; groups != 0; groups &= groups - 1) {
+    const int group = lowest(groups);
+    Tick floor = std::max(from, pseudo_[pseudo_of(group << group_shift_)].cas[mode_]);
+    if (mode_ == 0) raise(floor, group_read_[at(group)]);
+    const std::int64_t clock = (floor + edge_) >> clock_shift_;
+    lower(next, slots_.first(clock, std::uint32_t{1} << group) << clock_shift_);
+  }
+  return next;
+}
+
+/// Issues a column command at `t` if one can go; otherwise lowers `next` to when one could. `ahead`
+/// of time nothing is decided that a row command might still overturn.
+[[gnu::always_inline]] inline bool HbmChannel::column_at(Tick t, bool ahead, Tick& next) {
+  if (active_ != 0) {
+    if (const int bank = pick_opened(t, next); bank >= 0) {
+      issue_opened(bank, t);
+      return true;
     }
   }
-  return best;
+  const HbmQueue& queue = queue_[mode_];
+  if (queue.hits() == 0 || refresh_count_ > 0) return false;
+  const int place = pick_hit(t);
+  if (place == kNone) {
+    lower(next, next_hit(t + k_.col_bus));
+    return false;
+  }
+  if (ahead && (queue.precharge & queue.of_bank(queue[place].bank)) != 0) {
+    next = t;
+    return false;
+  }
+  issue_hit(place, t);
+  return true;
 }
 
 [[gnu::always_inline]] inline Tick HbmChannel::column_slot(Tick t) {
   if ((t & edge_) != 0) return clock_edge(t);
-  if (calendar_.behind(t >> clock_shift_)) {
-    release(t - 1);
-    calendar_.move_to(t >> clock_shift_);
+  const std::int64_t clock = t >> clock_shift_;
+  slots_.move_to(clock);
+  if (clock - releases_.base() + kAhead + kReach >= HbmReleases::kReach) release(t - 1);
+  // Reads alone: whatever comes in is younger than what waits, and rows open far later.
+  const bool alone = !mixed() && refresh_count_ == 0;
+  const Tick start = t;
+  const Tick last = alone ? std::min(timer_ - 1, t + (Tick{kAhead} << clock_shift_)) : t;
+  while (true) {
+    Tick next = kNever;
+    if (!column_at(t, t > start, next)) {
+      if (next <= t || next > last || next > source_wake_) {
+        return next == kNever ? kNever : clock_edge(next);
+      }
+      t = clock_edge(next);
+      continue;
+    }
+    t += k_.col_bus;
+    if (t <= last) continue;
+    if ((opened_[0] | opened_[1]) != 0) return t;
+    return queue_[mode_].hits() != 0 ? std::min(next_hit(t), next_opening(t)) : next_opening(t);
   }
-  Tick next = kNever;
-  int bank = active_ != 0 ? pick_opened(t, next) : -1;
-  const bool active = bank >= 0;
-  const std::uint64_t hits = hits_[mode_] & ~active_;
-  if (!active && refresh_count_ == 0 && hits != 0) bank = pick_hit(hits, t, next);
-  if (bank < 0) return next == kNever ? kNever : clock_edge(next);
-  issue_column(bank, active, t);
-  const std::uint64_t left = hits_[mode_] & ~active_;
-  if ((opened_[0] | opened_[1] | (left & ~bit(bank))) != 0) return t + k_.col_bus;
-  next = left == 0 ? kNever : group_cas_[mode_][group_of(bank)];
-  for (const Opening& opening : opening_) {
-    if (opening.count > 0) lower(next, opening.ring[opening.head].tick);
-  }
-  return std::max(next, t + k_.col_bus);
 }
 
 /// How many of an entry's accesses may be booked at once without taking a slot that somebody with a
-/// better claim would have: a row just opened in the same bank group, an older row hit there, a
-/// refresh, the other direction, or (tCCDR does not fit into the gaps that tCCDL leaves) anything
-/// of another SID.
-[[gnu::always_inline]] inline int HbmChannel::bookable(int b, const Entry& e, bool active) const {
+/// better claim would have: a row just opened in the same bank group, a row hit there of `older`
+/// places, a refresh, the other direction, or (tCCDR does not fit into the gaps that tCCDL leaves)
+/// anything of another SID.
+[[gnu::always_inline]] inline int HbmChannel::bookable(const Entry& e, unsigned mode, bool opened,
+                                                       std::uint64_t older, Tick t) const {
   if (refresh_count_ > 0) return 1;
-  const unsigned mode = e.write ? 1U : 0U;
   // Shortly before the bus turns round: what is not issued by then stays behind.
   constexpr int kNear = 6;
   if (mode_ == 0 ? used_[1] > high_ - kNear : used_[1] <= low_ + kNear) return 1;
+  const int b = e.bank;
+  const HbmQueue& queue = queue_[mode];
+  if ((queue.hits() & queue.of_group(b >> group_shift_) & older) != 0) return 1;
   const std::uint64_t others = (group_banks_ << (b & ~group_low_)) & ~bit(b);
   Tick opens = kNever;  // when the next row just opened may be read
   for (std::uint64_t mask = active_ & others; mask != 0; mask &= mask - 1) {
-    lower(opens, bank_[at(lowest(mask))].cas_ready[mode]);
-  }
-  if (opens <= now_) return 1;
-  if (active) {
-    for (std::uint64_t mask = hits_[mode] & others; mask != 0; mask &= mask - 1) {
-      if (older(hit_seq_[mode][at(lowest(mask))], e.seq)) return 1;
+    const int other = lowest(mask);
+    lower(opens, bank_[at(other)].cas_ready[mode]);
+    if (opened && bank_[at(other)].mode == mode &&
+        HbmChannel::older(active_seq_[at(other)], e.seq)) {
+      return 1;
     }
   }
+  if (opens <= t) return 1;
   if (sid_mask_ != 0) {
-    const int sid_banks = 1 << sid_shift_;
-    const std::uint64_t same = (bit(sid_banks) - 1) << (b & ~(sid_banks - 1));
-    if (((active_ | hits_[mode]) & pseudo_[pseudo_of(b)].banks & ~same) != 0) return 1;
+    const int first = rank_of(b) & ~sid_mask_;
+    for (int rank = first; rank <= first + sid_mask_; ++rank) {
+      if (rank == rank_of(b)) continue;
+      const int sid_banks = 1 << sid_shift_;
+      if ((queue.hits() & queue.of_rank(rank)) != 0 ||
+          (active_ & ((bit(sid_banks) - 1) << (rank << sid_shift_))) != 0) {
+        return 1;
+      }
+    }
   }
   const int most = std::min<int>(e.left, kBooked);
   if (opens == kNever) return most;
-  return static_cast<int>(std::min<Tick>(most, 1 + (opens - now_ - 1) / k_.ccd_l));
+  return static_cast<int>(std::min<Tick>(most, 1 + (opens - t - 1) / k_.ccd_l));
 }
 
 /// Books the slots of `count` accesses from `t` on; returns the tick of the last. `held`: the first
 /// still has a place in the queue; the others always do.
 [[gnu::always_inline]] inline Tick HbmChannel::book(int b, unsigned mode, int count, bool held,
                                                     Tick t, int& booked) {
-  const std::size_t p = pseudo_of(b);
-  const std::size_t sid = sid_of(b);
-  const std::int64_t base = calendar_.base();
-  const auto first = static_cast<int>((t >> clock_shift_) - base);
-  std::uint64_t mask = bit(first);
-  int last = first;
+  const auto group = static_cast<int>(group_of(b));
+  const std::int64_t first = t >> clock_shift_;
+  std::int64_t last = first;
+  slots_.book(group, mode != 0, first);
+  if (held) releases_.add(mode, first);
+  if (log_ != nullptr) log_column(t, mode, b);
   booked = 1;
   if (count > 1) {
-    // Never denser than tCCDL in one bank group, and around what others have booked. A refresh that
-    // becomes due keeps row hits back. What this access books itself lies tCCDL away.
-    const std::uint64_t free = calendar_.free_slots(p, sid, mode == 0);
-    const auto step = static_cast<int>(k_.ccd_l >> clock_shift_);
-    const std::int64_t due = ((next_refresh_ + edge_) >> clock_shift_) - base;
+    // A refresh that becomes due keeps row hits back.
+    const std::int64_t due = std::min(first + kReach, (next_refresh_ + edge_) >> clock_shift_);
     for (; booked < count; ++booked) {
-      const std::uint64_t rest = last + step > 63 ? 0 : free >> (last + step);
-      if (rest == 0) break;
-      const int slot = last + step + lowest(rest);
+      const std::int64_t slot = slots_.first(last + 1, std::uint32_t{1} << group);
       if (slot >= due) break;
       last = slot;
-      mask |= bit(slot);
+      slots_.book(group, mode != 0, slot);
+      releases_.add(mode, slot);
+      if (log_ != nullptr) log_column(slot << clock_shift_, mode, b);
     }
   }
-  calendar_.book(p, sid, mode, mask, held ? mask : mask & (mask - 1));
-  const Tick end = (last + base) << clock_shift_;
+  const Tick end = last << clock_shift_;
   // Slots left open inside a booking count as column time until another access fills them.
-  Pseudo& pc = pseudo_[p];
+  Pseudo& pc = pseudo_[pseudo_of(b)];
   const Tick moved = k_.burst * booked;
   const Tick data_end = std::max(pc.data_end, end + k_.burst);
   counts_.ticks[static_cast<std::size_t>(HbmLoss::kData)] += moved;
   counts_.ticks[static_cast<std::size_t>(HbmLoss::kColumn)] += data_end - pc.data_end - moved;
   pc.data_end = data_end;
-  if (log_ != nullptr) log_columns(b, mode, mask);
   return end;
 }
 
-[[gnu::always_inline]] inline void HbmChannel::issue_column(int b, bool active, Tick t) {
-  Bank& bank = bank_[at(b)];
-  const std::size_t p = pseudo_of(b);
-  Pseudo& pc = pseudo_[p];
-  unsigned mode = mode_;
-  std::uint16_t id = kNil;
-  if (active) {
-    id = bank.active;
-    mode = entries_[id].write ? 1U : 0U;
-    bank.active = kNil;
-    active_ &= ~bit(b);
-    opened_[mode] &= ~bit(b);
-  } else {
-    id = bank.list[mode].hit;
-  }
-  Entry& e = entries_[id];
-  if (t > pc.data_end) account_gap(b, mode, active, t);
-  const int wanted = e.left == 1 ? 1 : bookable(b, e, active);
+/// Issues the first of an entry's accesses at `t` and books others; returns the tick of the last.
+[[gnu::always_inline]] inline Tick HbmChannel::issue(Entry& e, unsigned mode, bool opened,
+                                                     std::uint64_t older, Tick t) {
+  const int b = e.bank;
+  Pseudo& pc = pseudo_[pseudo_of(b)];
+  if (t > pc.data_end) account_gap(b, mode, opened, t);
+  const int wanted = e.left == 1 ? 1 : bookable(e, mode, opened, older, t);
   int count = 0;
   // An access that opened its row gave up its place with the ACT.
-  const Tick last = book(b, mode, wanted, !active, t, count);
-  next_release_ = calendar_.next_release() << clock_shift_;
+  const Tick last = book(b, mode, wanted, !opened, t, count);
+  next_release_ = releases_.next() << clock_shift_;
   places_changed_ = true;
 
-  const std::size_t group = group_of(b);
-  group_cas_[mode][group] = last + k_.ccd_l;
   if (mode == 0) {
     raise(pc.cas[1], last + k_.rtw);
+    raise(turned_[1], last + k_.rtw);
     raise(pre_ready_[at(b)], last + k_.rd_pre);
     counts_.reads += static_cast<std::uint64_t>(count);
   } else {
     raise(pc.cas[0], last + k_.wtr_s);
-    raise(group_cas_[0][group], last + k_.wtr_l);
+    raise(group_read_[group_of(b)], last + k_.wtr_l);
+    raise(turned_[0], last + k_.wtr_l);
     raise(pre_ready_[at(b)], last + k_.wr_pre);
     counts_.writes += static_cast<std::uint64_t>(count);
   }
   e.left = static_cast<std::uint16_t>(e.left - count);
   if (e.column != HbmPiece::kScattered) e.column = static_cast<std::uint16_t>(e.column + count);
-  const bool finished = e.left == 0;
-  if (active) {  // its row hits wait in the order of age from now on
-    for (const unsigned m : {0U, 1U}) {
-      if (finished && m == mode) continue;  // looked for anew
-      if ((hits_[m] & bit(b)) != 0) order_hit(b, m);
-    }
-  } else if (finished) {
-    hit_order_[mode][p].remove(b);
-  }
-  if (finished) finish(id, b, last);
-  if (finished || active) row_changed(b, t);
+  return last;
 }
 
-/// The last access of an entry, which was its bank's oldest row hit, is booked at tick `last`.
-[[gnu::always_inline]] inline void HbmChannel::finish(std::uint16_t id, int b, Tick last) {
+[[gnu::always_inline]] inline void HbmChannel::issue_hit(int place, Tick t) {
+  HbmQueue& queue = queue_[mode_];
+  Entry& e = queue[place];
+  const Tick last = issue(e, mode_, false, 0, t);
+  if (e.left > 0) return;
+  const int b = e.bank;
+  const unsigned mode = mode_;
+  complete(e, mode, last);
+  queue.remove(place);
+  if (closed_page_ && row_unwanted(b)) auto_precharge(b, mode, last);
+  if (behind_[mode].count > 0) let_in(mode, t);
+  settle(b, mode, t);
+}
+
+/// The first access of the piece for which this bank's row was opened.
+[[gnu::always_inline]] inline void HbmChannel::issue_opened(int b, Tick t) {
   Bank& bank = bank_[at(b)];
-  Entry& e = entries_[id];
-  const unsigned mode = e.write ? 1U : 0U;
-  const std::uint16_t next = e.next;
-  const bool head = e.prev == kNil;
-  unlink(bank, id);
-  if (find_hit(b, mode, next)) order_hit(b, mode);
-  if (head) update_head(b, mode);
-  const HbmDone done{last + (mode == 0 ? k_.read_latency : k_.write_latency), e.accept, e.arrival,
-                     e.tag, e.write};
-  done_.push_back(done);
-  e.next = free_;
-  free_ = id;
-  --waiting_;
-  --pseudo_[pseudo_of(b)].pending;
-  if (closed_page_ && ((hits_[0] | hits_[1] | active_) & bit(b)) == 0) {
-    auto_precharge(b, mode, last);
+  const unsigned mode = bank.mode;
+  HbmQueue& queue = queue_[mode];
+  active_ &= ~bit(b);
+  opened_[mode] &= ~bit(b);
+  const int place = bank.in_queue ? lowest(queue.of_bank(b)) : 0;
+  Entry& e = bank.in_queue ? queue[place] : bank.alone;
+  const Tick last = issue(e, mode, true, bank.in_queue ? bit(place) - 1 : 0, t);
+  const bool finished = e.left == 0;
+  if (finished) {
+    complete(e, mode, last);
+    if (bank.in_queue) queue.remove(place);
   }
+  for (HbmQueue& waiting : queue_) waiting.add_hits(b, waiting.wanting(b, open_row_[at(b)]));
+  if (finished) {
+    if (closed_page_ && row_unwanted(b)) auto_precharge(b, mode, last);
+    if (bank.in_queue && behind_[mode].count > 0) let_in(mode, t);
+  }
+  for (const unsigned m : {0U, 1U}) settle(b, m, t);
+  if (refresh_count_ > 0) lower(row_wake_, std::max(row_free_, t));
+}
+
+/// The last access of an entry is booked at tick `last`.
+[[gnu::always_inline]] inline void HbmChannel::complete(const Entry& e, unsigned mode, Tick last) {
+  HbmDone& done = done_.add();
+  done.finish = last + (mode == 0 ? k_.read_latency : k_.write_latency);
+  done.accept = e.accept;
+  done.arrival = e.arrival;
+  done.tag = e.tag;
+  done.write = mode != 0;
+  --waiting_;
+  --pseudo_[pseudo_of(e.bank)].pending;
 }
 
 }  // namespace athena::timing

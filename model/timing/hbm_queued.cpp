@@ -124,15 +124,20 @@ std::uint32_t HbmQueued::gather(HbmPiece& piece, std::uint64_t begin, std::uint6
 void HbmQueued::collect(HbmChannel& channel) {
   for (const HbmDone& done : channel.done()) {
     Slot& slot = slots_[done.tag];
-    HbmCompletion completion{slot.tag, ticks_.time(done.finish), ticks_.time(done.accept),
-                             slot.arrival, slot.write};
+    Time finish = ticks_.time(done.finish);
+    Time accept = ticks_.time(done.accept);
     if (slot.several) {
       Last& last = last_[done.tag];
-      completion.finish = last.finish = std::max(last.finish, completion.finish);
-      completion.accept = last.accept = std::max(last.accept, completion.accept);
+      finish = last.finish = std::max(last.finish, finish);
+      accept = last.accept = std::max(last.accept, accept);
       if (--slot.pieces > 0) continue;
     }
-    completions_.push_back(completion);
+    HbmCompletion& completion = completions_.emplace_back();
+    completion.tag = slot.tag;
+    completion.finish = finish;
+    completion.accept = accept;
+    completion.arrival = slot.arrival;
+    completion.write = slot.write;
     slot.pieces = free_slot_;
     free_slot_ = done.tag;
     --outstanding_;

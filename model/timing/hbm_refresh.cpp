@@ -66,7 +66,7 @@ void HbmChannel::precharge_all(Pseudo& pc, Tick t) {
     bank_[at(lowest(mask))].last_pre = t;
   }
   for (std::uint64_t mask = open_ & pc.banks; mask != 0; mask &= mask - 1) {
-    close_bank(lowest(mask));
+    close_bank(lowest(mask), t);
   }
   pc.last_pre = t;
   pc.pre = t + k_.pre_pre;
@@ -97,7 +97,7 @@ void HbmChannel::issue_refresh(int target, Tick t) {
   --refresh_count_;
   if (refresh_count_ > 0) return;
   lower(column_wake_, t + 1);
-  activate_wake_ = precharge_wake_ = t;
+  activate_wake_ = precharge_wake_ = {t, t};
 }
 
 /// The device closes the row itself behind its last access.
@@ -115,7 +115,7 @@ void HbmChannel::auto_precharge(int b, unsigned mode, Tick t) {
       break;
     }
   }
-  close_bank(b);
+  close_bank(b, t);
 }
 
 // ---- accounting ---------------------------------------------------------------------------------
@@ -164,13 +164,6 @@ void HbmChannel::write_log(Tick t, HbmCommand command, int b, std::uint32_t row)
   auto place = log_->end();
   while (place != log_->begin() && std::prev(place)->tick > t) --place;
   log_->insert(place, issued);
-}
-
-void HbmChannel::log_columns(int b, unsigned mode, std::uint64_t slots) {
-  for (; slots != 0; slots &= slots - 1) {
-    write_log((lowest(slots) + calendar_.base()) << clock_shift_,
-              mode == 0 ? HbmCommand::kRead : HbmCommand::kWrite, b, open_row_[at(b)]);
-  }
 }
 
 void HbmSeries::add(Tick now, const HbmCounters& counts) {

@@ -8,109 +8,92 @@
 
 namespace athena::timing {
 
-/// Goes on with a choice of the oldest bank that is ready. Free of branches: which bank is ready
-/// when cannot be foreseen.
-[[gnu::always_inline]] inline void HbmChannel::consider(RowChoice& choice, int b, Tick ready,
-                                                        std::uint32_t age, Tick t) {
-  const Tick late = all_ones(ready > t);
-  choice.wake = std::min(choice.wake, select(late, ready, kNever));
-  const std::uint32_t key = age | static_cast<std::uint32_t>(late);
-  const auto take = static_cast<int>(all_ones(key < choice.age));
-  choice.bank = (b & take) | (choice.bank & ~take);
-  choice.age = std::min(choice.age, key);
-  choice.ready += 1 + static_cast<int>(late);
-}
-
-/// Ages as numbers that grow with time: those of all entries lie close behind the next one.
-inline std::uint32_t HbmChannel::age_key(std::uint32_t seq) const {
-  return seq - seq_ + 0x80000000U;
-}
-
-/// The oldest closed bank that can be activated at `t`, or none. Sets when to look again.
-[[gnu::always_inline]] inline HbmChannel::RowChoice HbmChannel::pick_activate(Tick t) {
-  RowChoice choice;
-  const std::uint64_t closed = busy_[mode_] & ~active_ & ~open_;
-  std::uint64_t banks = 0;
-  for (int p = 0; p < pseudos_; ++p) {
-    const Pseudo& pc = pseudo_[at(p)];
-    const std::uint64_t here = closed & pc.banks;
-    const Tick late = all_ones(pc.act > t);
-    banks |= here & ~static_cast<std::uint64_t>(late);
-    choice.wake = std::min(choice.wake, select(late & all_ones(here != 0), pc.act, kNever));
+/// The place of the oldest piece of a closed bank that can be activated at `t`, or kNone. Sets when
+/// to look again.
+[[gnu::always_inline]] inline int HbmChannel::pick_activate(int p, Tick t) {
+  const HbmQueue& queue = queue_[mode_];
+  std::uint64_t wanting = queue.activate & of_pseudo(queue, p);
+  Tick& wake = activate_wake_[at(p)];
+  const Tick limit = pseudo_[at(p)].act;
+  wake = kNever;
+  if (wanting == 0) return kNone;
+  if (limit > t || (t & edge_) != 0) {  // an ACT waits for a clock edge
+    wake = std::max(limit, t + 1);
+    return kNone;
   }
-  if ((t & edge_) != 0 && banks != 0) {  // an ACT waits for a clock edge
-    choice.wake = t + 1;
-    banks = 0;
-  }
-  for (; banks != 0; banks &= banks - 1) {
-    const int b = lowest(banks);
-    const Tick rested = act_ready_[at(b)];
-    const Tick spaced = group_act_[group_of(b)];
-    consider(choice, b, rested < spaced ? spaced : rested, age_key(head_seq_[mode_][at(b)]), t);
-  }
-  activate_wake_ = choice.ready > 1 ? t : choice.wake;  // somebody else is ready too
-  return choice;
-}
-
-/// The oldest bank open with a wrong row that can be precharged at `t`, or none. Sets when to look
-/// again.
-[[gnu::always_inline]] inline HbmChannel::RowChoice HbmChannel::pick_precharge(Tick t) {
-  RowChoice choice;
-  const std::uint64_t wrong =
-      busy_[mode_] & ~active_ & open_ & ~(row_hit_first_ ? head_hit_[mode_] : 0);
-  std::uint64_t banks = 0;
-  for (int p = 0; p < pseudos_; ++p) {
-    const Pseudo& pc = pseudo_[at(p)];
-    const std::uint64_t here = wrong & pc.banks;
-    const Tick late = all_ones(pc.pre > t);
-    banks |= here & ~static_cast<std::uint64_t>(late);
-    choice.wake = std::min(choice.wake, select(late & all_ones(here != 0), pc.pre, kNever));
-  }
-  for (; banks != 0; banks &= banks - 1) {
-    const int b = lowest(banks);
-    std::uint32_t seq = head_seq_[mode_][at(b)];
-    if (!row_hit_first_) {
-      const std::uint16_t target = row_target(b);
-      if (target == kNil) continue;
-      seq = entries_[target].seq;
+  for (; wanting != 0; wanting &= wanting - 1) {
+    const int place = lowest(wanting);
+    const int b = queue[place].bank;
+    const Tick ready = std::max(act_ready_[at(b)], group_act_[group_of(b)]);
+    if (ready <= t) {
+      wake = t;
+      return place;
     }
-    consider(choice, b, pre_ready_[at(b)], age_key(seq), t);
+    lower(wake, ready);
   }
-  precharge_wake_ = choice.ready > 1 ? t : choice.wake;
-  return choice;
+  return kNone;
 }
 
-/// What the oldest entry that wants another row wants, where rows close before their hits are used
-/// up.
-[[gnu::always_inline]] inline std::uint16_t HbmChannel::row_target(int b) const {
-  std::uint16_t id = bank_[at(b)].list[mode_].head;
-  while (id != kNil && entries_[id].row == open_row_[at(b)]) id = entries_[id].next;
-  return id;
+/// The place of the oldest piece that finds its bank open with a wrong row that can be precharged
+/// at `t`, or kNone. Sets when to look again.
+[[gnu::always_inline]] inline int HbmChannel::pick_precharge(int p, Tick t) {
+  const HbmQueue& queue = queue_[mode_];
+  std::uint64_t wanting = queue.precharge & of_pseudo(queue, p);
+  Tick& wake = precharge_wake_[at(p)];
+  wake = kNever;
+  if (wanting == 0) return kNone;
+  if (pseudo_[at(p)].pre > t) {
+    wake = pseudo_[at(p)].pre;
+    return kNone;
+  }
+  std::uint64_t ready = 0;
+  for (; wanting != 0; wanting &= wanting - 1) {
+    const int place = lowest(wanting);
+    const Tick rested = pre_ready_[queue[place].bank];
+    const Tick late = all_ones(rested > t);
+    wake = std::min(wake, select(late, rested, kNever));
+    ready |= bit(place) & ~static_cast<std::uint64_t>(late);
+  }
+  if (ready == 0) return kNone;
+  if ((ready & (ready - 1)) != 0) wake = t;  // somebody else is ready too
+  return lowest(ready);
 }
 
 [[gnu::always_inline]] inline Tick HbmChannel::row_slot(Tick t) {
   if (t < row_free_) return row_free_;
-  RowChoice act, pre;
-  if (activate_wake_ <= t) act = pick_activate(t);
-  if (precharge_wake_ <= t) pre = pick_precharge(t);
-  if (act.bank < 0 && pre.bank < 0) return std::min(activate_wake_, precharge_wake_);
-  if (act.age < pre.age) {
-    if (pre.bank >= 0) precharge_wake_ = t;
-    issue_activate(act.bank, t);
-  } else {
-    if (act.bank >= 0) activate_wake_ = t;
-    issue_precharge(pre.bank, t);
+  int act = kNone;
+  int pre = kNone;
+  for (int p = 0; p < pseudos_; ++p) {
+    if (activate_wake_[at(p)] <= t) act = std::min(act, pick_activate(p, t));
   }
-  return std::max(row_free_, std::min(activate_wake_, precharge_wake_));
+  for (int p = 0; p < pseudos_; ++p) {
+    if (precharge_wake_[at(p)] > t) continue;
+    const int place = pick_precharge(p, t);
+    // Who is not chosen is looked at again.
+    if (const int later = std::max(place, pre); later != kNone) {
+      precharge_wake_[pseudo_of(queue_[mode_][later].bank)] = t;
+    }
+    pre = std::min(pre, place);
+  }
+  if (act < pre) {
+    if (pre != kNone) precharge_wake_[pseudo_of(queue_[mode_][pre].bank)] = t;
+    issue_activate(act, t);
+  } else if (pre != kNone) {
+    issue_precharge(queue_[mode_][pre].bank, t);
+  }
+  const Tick next = std::min(std::min(activate_wake_[0], activate_wake_[1]),
+                             std::min(precharge_wake_[0], precharge_wake_[1]));
+  return std::max(row_free_, next);
 }
 
-[[gnu::always_inline]] inline void HbmChannel::issue_activate(int b, Tick t) {
+[[gnu::always_inline]] inline void HbmChannel::issue_activate(int place, Tick t) {
+  const unsigned mode = mode_;
+  HbmQueue& queue = queue_[mode];
+  Entry& e = queue[place];
+  const int b = e.bank;
   Bank& bank = bank_[at(b)];
   Pseudo& pc = pseudo_[pseudo_of(b)];
   Tick& group_act = group_act_[group_of(b)];
-  const unsigned mode = mode_;
-  const std::uint16_t id = bank.list[mode].head;
-  const Entry& e = entries_[id];
 
   const Tick limit = std::max(pc.act_limit, group_act);
   if (e.accept + 1 >= t) {
@@ -132,38 +115,40 @@ inline std::uint32_t HbmChannel::age_key(std::uint32_t seq) const {
   pc.acts_at = (pc.acts_at + 1) & 3;
   pc.act_limit = std::max(t + k_.rrd_s, pc.acts[pc.acts_at] + k_.faw);
   raise(pc.act, pc.act_limit);
+  activate_wake_[pseudo_of(b)] = pc.act;
   row_free_ = t + k_.act_bus;
   ++counts_.activates;
   log(t, HbmCommand::kActivate, b, e.row);
 
   // The access that asked for the row goes ahead of all row hits and gives up its queue place.
-  bank.active = id;
   active_ |= bit(b);
   active_seq_[at(b)] = e.seq;
+  bank.mode = static_cast<std::uint8_t>(mode);
   --used_[mode];
   places_changed_ = true;
   const Tick ready = clock_edge(bank.cas_ready[mode]);
   Opening& opening = opening_[mode];
   opening.ring[(opening.head + opening.count++) & (kMaxBanks - 1)] = {ready,
                                                                       static_cast<std::uint8_t>(b)};
-  bank.list[mode].hit = id;
-  hit_seq_[mode][at(b)] = e.seq;
-  hits_[mode] |= bit(b);
-  head_hit_[mode] |= bit(b);
-  if ((busy_[mode ^ 1U] & bit(b)) != 0) {
-    (void)find_hit(b, mode ^ 1U, bank.list[mode ^ 1U].head);
-    update_head(b, mode ^ 1U);
-  }
   lower(column_wake_, ready);
+  raise(opened_across_[mode ^ 1U], bank.cas_ready[mode ^ 1U]);
+  bank.in_queue = e.left > 1;
+  if (bank.in_queue) {
+    queue.activate &= ~bit(place);
+  } else {
+    bank.alone = e;
+    queue.remove(place);
+    if (behind_[mode].count > 0) let_in(mode, t);
+  }
+  HbmQueue& other = queue_[mode ^ 1U];
+  other.activate &= ~other.of_bank(b);
 }
 
-inline void HbmChannel::close_bank(int b) {
+inline void HbmChannel::close_bank(int b, Tick t) {
   open_ &= ~bit(b);
   for (const unsigned mode : {0U, 1U}) {
-    if ((hits_[mode] & bit(b)) != 0) hit_order_[mode][pseudo_of(b)].remove(b);
-    bank_[at(b)].list[mode].hit = kNil;
-    hits_[mode] &= ~bit(b);
-    head_hit_[mode] &= ~bit(b);
+    queue_[mode].drop_hits(b);
+    settle(b, mode, t);
   }
 }
 
@@ -175,8 +160,31 @@ inline void HbmChannel::issue_precharge(int b, Tick t) {
   row_free_ = t + k_.pre_bus;
   ++counts_.precharges;
   log(t, HbmCommand::kPrecharge, b, open_row_[at(b)]);
-  close_bank(b);
-  lower(activate_wake_, std::max(act_ready_[at(b)], t));
+  close_bank(b, t);
+}
+
+/// Finds anew who asks for a row command of this bank, after a change of its row or of its pieces.
+[[gnu::always_inline]] inline void HbmChannel::settle(int b, unsigned mode, Tick t) {
+  HbmQueue& queue = queue_[mode];
+  const std::uint64_t here = queue.of_bank(b);
+  queue.activate &= ~here;
+  queue.precharge &= ~here;
+  if (here == 0 || (active_ & bit(b)) != 0) return;
+  const std::size_t p = pseudo_of(b);
+  if ((open_ & bit(b)) == 0) {
+    queue.activate |= here & -here;
+    const Tick ready = std::max(act_ready_[at(b)], t);
+    lower(activate_wake_[p], ready);
+    lower(row_wake_, std::max(ready, row_free_));
+    return;
+  }
+  // With row hits first a bank's oldest piece decides, otherwise the oldest that wants another row.
+  const std::uint64_t asking = row_hit_first_ ? here & -here & ~queue.hits() : here & ~queue.hits();
+  if (asking == 0) return;
+  queue.precharge |= asking & -asking;
+  const Tick ready = std::max(pre_ready_[at(b)], t);
+  lower(precharge_wake_[p], ready);
+  lower(row_wake_, std::max(ready, row_free_));
 }
 
 }  // namespace athena::timing
