@@ -185,6 +185,8 @@ HbmCounters HbmFast::counters(Time now) const {
   HbmCounters c = counts_;
   const HbmTimingSet& t = spec_.timing;
   const auto access = static_cast<std::uint64_t>(t.access_bytes);
+  c.activates = c.row_misses + c.row_conflicts;
+  c.precharges += c.row_conflicts;
   c.read_bytes = c.reads * access;
   c.write_bytes = c.writes * access;
   const Tick end = std::max(now.value() / period_, last_finish_);

@@ -62,14 +62,15 @@ class HbmFast {
   template <bool kUsual, std::size_t kMode>
   Tick touch(std::uint32_t channel, const hbm_fast::Access& access, Tick arrival);
   template <bool kUsual, std::size_t kMode>
-  Served serve(hbm_fast::Channel& channel, const hbm_fast::Access& access, Tick entry, Tick passed);
+  Served serve(hbm_fast::Channel& channel, const hbm_fast::Access& access, Tick entry);
   Tick touch_any(std::uint32_t channel, std::uint32_t bank, std::uint32_t row, Tick count,
                  bool write, Tick arrival);
+  template <bool kUsual>
   void open_row(hbm_fast::Channel& channel, hbm_fast::Pseudo& pseudo, hbm_fast::Bank& bank,
                 std::uint32_t key, Tick entry);
   Time finish(Tick arrival, Tick end) {
     ++counts_.requests;
-    idle_ += hbm_fast::later(0, arrival - last_finish_);
+    if (arrival > last_finish_) idle_ += arrival - last_finish_;  // mostly it is one or the other
     last_finish_ = hbm_fast::later(last_finish_, end);
     return Time(end * period_);
   }
@@ -93,7 +94,8 @@ class HbmFast {
     return static_cast<Tick>(static_cast<double>(t.value()) * per_period_ + kAlmostOne);
   }
   void turn(std::size_t channel, Tick count);
-  Tick post_write(std::size_t channel, const hbm_fast::Access& write, Tick entry);
+  Tick post_write(std::size_t channel, std::uint32_t bank, std::uint32_t row, Tick count,
+                  Tick entry);
   void drain(std::size_t channel, Tick now);
 
   HbmSpec spec_;
@@ -146,7 +148,7 @@ class HbmFast {
   std::array<Super, 64> super_{};
   std::uint32_t stamp_ = 0;  // 0: no lockstep work yet
 
-  HbmCounters counts_;
+  HbmCounters counts_;                    // without what follows from the rest: see counters()
   std::array<Tick, kHbmLosses> waits_{};  // of rows for each server
   Tick last_finish_ = 0, idle_ = 0;
 };

@@ -15,17 +15,17 @@ using hbm_fast::Pseudo;
 using hbm_fast::Queue;
 
 /// ACT of the row of `key`, for an access that may ask for it from `entry` on.
+template <bool kUsual>
 [[gnu::always_inline]] inline void HbmFast::open_row(Channel& channel, Pseudo& pseudo, Bank& bank,
                                                      std::uint32_t key, Tick entry) {
-  ++counts_.activates;
+  const bool closed = !kUsual && closed_page_;
   Tick ready = entry + k_.tick;
   Tick bus = k_.act_bus;
-  if (closed_page_) ++counts_.precharges;
-  if (bank.closed() || closed_page_) {
+  if (bank.closed() || closed) {
     ++counts_.row_misses;
+    if (closed) ++counts_.precharges;
   } else {
     ++counts_.row_conflicts;
-    ++counts_.precharges;
     ready += k_.pre_act;
     bus += k_.pre_bus;
   }
@@ -42,11 +42,11 @@ using hbm_fast::Queue;
   bank.act_ready = act + k_.rc;
 }
 
-/// Column accesses of one row that have a place in the queue since `entry`, when `passed` slots of
-/// the bus have gone by.
+/// Column accesses of one row that have a place in the queue since `entry`; the bus has moved on to
+/// there.
 template <bool kUsual, std::size_t kMode>
 [[gnu::always_inline]] inline HbmFast::Served HbmFast::serve(Channel& c, const Access& access,
-                                                             Tick entry, Tick passed) {
+                                                             Tick entry) {
   const Tick count = kUsual ? Tick{hbm_fast::kPlace} : access.count;
   Pseudo& p = pseudo_[access.bank >> pseudo_shift_];
   Bank& bank = bank_[access.bank];
@@ -61,7 +61,7 @@ template <bool kUsual, std::size_t kMode>
     way = kUsual || hits_first_ ? bank.waiting(key, entry, k_.pre_act) : hbm_fast::kWays;
     opened = way == hbm_fast::kWays;
     if (opened) {
-      open_row(c, p, bank, key, kMode != 0 ? entry : later(entry, c.mode_floor));
+      open_row<kUsual>(c, p, bank, key, kMode != 0 ? entry : later(entry, c.mode_floor));
       way = 0;
     } else {
       ++counts_.row_hits;
@@ -82,7 +82,6 @@ template <bool kUsual, std::size_t kMode>
   }
   const Tick ready = later(floor, act + k_.rcd[kMode]);
   hbm_fast::DataBus& data = p.data;
-  data.move_on(passed);
   Tick slot = data.take(ready >> slot_shift_);
   Tick start = slot << slot_shift_;
   if (!kUsual && count > hbm_fast::kPlace) {
@@ -120,7 +119,7 @@ template <bool kUsual, std::size_t kMode>
   const Tick entry = later(arrival, free >> Queue::kLookBits);
 
   // An all-bank refresh stops whatever the bus is to carry behind it; a per-bank one only delays.
-  const hbm_fast::DataBus& data = pseudo_[access.bank >> pseudo_shift_].data;
+  hbm_fast::DataBus& data = pseudo_[access.bank >> pseudo_shift_].data;
   Tick passed = data.passed(entry >> slot_shift_);
   if (data.base + passed >= c.quiet) [[unlikely]] {
     if (kUsual) return touch_any(channel, access.bank, access.row, count, kMode != 0, arrival);
@@ -137,10 +136,11 @@ template <bool kUsual, std::size_t kMode>
       turn(channel, count);
       passed = data.passed(entry >> slot_shift_);
     } else if (c.reads) {
-      return post_write(channel, access, entry);
+      return post_write(channel, access.bank, access.row, count, entry);
     }
   }
-  const Served served = serve<kUsual, kMode>(c, access, entry, passed);
+  data.move_on(passed);
+  const Served served = serve<kUsual, kMode>(c, access, entry);
   Tick leaves = served.leaves;
   if (kUsual || queue.begin != queue.end) {
     std::swap(ring_[queue.at], leaves);
@@ -161,11 +161,12 @@ template <bool kUsual, std::size_t kMode>
 /// A write among reads waits in the write queue. When that is as full as a drain begins at, the bus
 /// turns round, all of them go, row by row, and it turns back: meanwhile no read and no row for a
 /// read is opened. Its own time is when the queue takes it.
-[[gnu::noinline]] Tick HbmFast::post_write(std::size_t channel, const Access& write, Tick entry) {
+[[gnu::noinline]] Tick HbmFast::post_write(std::size_t channel, std::uint32_t bank,
+                                           std::uint32_t row, Tick count, Tick entry) {
   Channel& c = channels_[channel];
   std::vector<Access>& posted = posted_[channel];
-  posted.push_back(write);
-  c.writes += write.count;
+  posted.push_back({bank, row, count});
+  c.writes += count;
   if (c.writes >= drain_) drain(channel, entry);
   return std::max(entry, c.mode_floor) + k_.tick + k_.latency[1] - k_.burst;
 }
@@ -180,14 +181,17 @@ void HbmFast::drain(std::size_t channel, Tick now) {
   // Row hits go together, as a row-hit-first scheduler takes them.
   for (std::size_t i = 0; i < posted.size(); ++i) {
     for (std::size_t j = i + 1, k = i + 1; j < posted.size(); ++j) {
-      if (posted[j].bank == posted[i].bank && posted[j].row == posted[i].row) {
-        std::swap(posted[j], posted[k++]);
-      }
+      if (posted[j].same_row(posted[i])) std::swap(posted[j], posted[k++]);
     }
   }
   for (const Access& w : posted) {
-    const hbm_fast::DataBus& data = pseudo_[w.bank >> pseudo_shift_].data;
-    (void)serve<false, 1>(c, w, begin, data.passed(begin >> slot_shift_));
+    hbm_fast::DataBus& data = pseudo_[w.bank >> pseudo_shift_].data;
+    data.move_on(data.passed(begin >> slot_shift_));
+    if (usual_bytes_ != 0 && w.count == hbm_fast::kPlace) {
+      (void)serve<true, 1>(c, w, begin);
+    } else {
+      (void)serve<false, 1>(c, w, begin);
+    }
   }
   posted.clear();
   c.writes = 0;

@@ -78,8 +78,6 @@ Tick HbmFast::access_spread(Tick arrival, std::uint64_t bytes, bool write) {
   const std::uint64_t acts =
       std::min<std::uint64_t>((columns + 1) / 2, static_cast<std::uint64_t>(spec_.channels()) *
                                                      static_cast<std::uint64_t>(t.pseudo_channels));
-  counts_.activates += acts;
-  counts_.precharges += acts;
   counts_.row_conflicts += acts;
   counts_.row_hits += columns / 2 > acts ? columns / 2 - acts : 0;
   (write ? counts_.writes : counts_.reads) += columns;
@@ -109,9 +107,7 @@ Tick HbmFast::access_bulk(Tick arrival, std::uint64_t address, std::uint64_t byt
       s.last = s.act;
       s.row = place.row;
       const std::uint64_t acts = std::min(banks_wide, std::max<std::uint64_t>(1, columns / 2));
-      counts_.activates += acts;
       (open ? counts_.row_conflicts : counts_.row_misses) += acts;
-      if (open) counts_.precharges += acts;
       counts_.row_hits += columns / 2 > acts ? columns / 2 - acts : 0;
     } else {
       counts_.row_hits += columns / 2;

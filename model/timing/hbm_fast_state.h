@@ -73,7 +73,7 @@ struct DataBus {
     // As long as the last slot in sight is free the first free one is found in one step.
     if (i >= kSlots || taken >> (kSlots - 1) != 0) [[unlikely]]
       return take_far(slot);
-    i += __builtin_ctzll(~(taken >> i));
+    i += static_cast<unsigned>(__builtin_ctzll(~(taken >> i)));
     taken |= std::uint64_t{1} << i;
     return base + i;
   }
@@ -154,6 +154,10 @@ struct Access {
   std::uint32_t bank = 0;  ///< among those of all channels
   std::uint32_t row = 0;
   Tick count = 0;
+
+  [[nodiscard]] bool same_row(const Access& other) const {
+    return ((bank ^ other.bank) | (row ^ other.row)) == 0;
+  }
 };
 
 }  // namespace athena::timing::hbm_fast

@@ -190,8 +190,9 @@ class Window {
  public:
   explicit Window(std::size_t size) : finish_(size, Time(0)) {}
   Time arrive() {
-    now_ = now_ < finish_[at_] ? finish_[at_] : now_;
-    return now_;
+    const std::int64_t free = finish_[at_].value();
+    now_ = free > now_ ? free : now_;
+    return Time(now_);
   }
   void depart(Time done) {
     finish_[at_] = done;
@@ -201,7 +202,7 @@ class Window {
  private:
   std::vector<Time> finish_;
   std::size_t at_ = 0;
-  Time now_{0};
+  std::int64_t now_ = 0;
 };
 
 /// Requests that arrive whatever has become of those before them.
@@ -222,22 +223,25 @@ Passed send_fast(timing::HbmFast& memory, HbmPattern& pattern, std::uint64_t cou
   // Copies, for the compiler to keep in registers.
   HbmPattern next = std::move(pattern);
   Arrivals loop = std::move(arrivals);
-  Time done(0), end(0);
+  Time done(0);
+  std::int64_t end = 0;
   double latency = 0.0;
-  std::uint64_t reads = 0;
+  std::uint64_t writes = 0;
   for (std::uint64_t left = count; left > 0; --left) {
     const HbmAccess access = next.next();
     const Time at = loop.arrive();
     done = memory.access(at, access.address, kRequest, access.write);
     loop.depart(done);
-    end = end < done ? done : end;
-    if (access.write) continue;
-    latency += static_cast<double>((done - at).value());
-    ++reads;
+    end = done.value() > end ? done.value() : end;
+    if (access.write) {
+      ++writes;
+    } else {
+      latency += static_cast<double>((done - at).value());
+    }
   }
   pattern = std::move(next);
   arrivals = std::move(loop);
-  return {done, end, latency, reads};
+  return {done, Time(end), latency, count - writes};
 }
 
 /// A tenth that does not count, then the others.
