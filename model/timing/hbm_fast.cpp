@@ -58,6 +58,7 @@ HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
   k_.pre_bus = k.pre_bus;
   k_.pre_act = k.pre_act + 1;
   k_.act_gap = std::max(k.rrd_s, (k.faw + 3) / 4);
+  k_.act_slot = UINT64_MAX / static_cast<std::uint64_t>(k_.act_gap) + 1;
   k_.to_write = k.rtw - k.ccd_s;
   k_.to_read = k.wtr_s - k.ccd_s;
   k_.switch_both = k_.to_write + k_.to_read;
@@ -77,7 +78,7 @@ HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
   for (const std::size_t mode : {0U, 1U}) {
     const auto places = static_cast<std::uint32_t>(
         (mode == 0 ? spec.read_queue : spec.write_queue) / hbm_fast::kPlace);
-    look_[mode] = std::clamp<std::uint32_t>(places / 4, 1, hbm_fast::Queue::kLook);
+    look_[mode] = std::clamp<std::uint32_t>(places / 2, 1, hbm_fast::Queue::kLook);
     rest_[mode] = places - look_[mode];
   }
   access_shift_ = log2_of(t.access_bytes);
@@ -99,16 +100,14 @@ HbmFast::HbmFast(const HbmSpec& spec) : spec_(checked(spec)), map_(spec) {
 
 void HbmFast::reset() {
   const auto channels = static_cast<std::size_t>(spec_.channels());
-  constexpr std::size_t kLook = hbm_fast::Queue::kLook;
   hbm_fast::Channel fresh;
   for (const std::size_t mode : {0U, 1U}) {
-    for (std::size_t i = 0; i < kLook; ++i) {
-      fresh.queue[mode].front[i] = i < look_[mode] ? hbm_fast::Queue::place(0, static_cast<Tick>(i))
-                                                   : hbm_fast::Queue::kNever;
-    }
+    fresh.queue[mode].front.fill(hbm_fast::Queue::kNever);
+    fresh.queue[mode].first.fill(hbm_fast::Queue::kNever);
+    for (std::size_t i = 0; i < look_[mode]; ++i) fresh.queue[mode].refill(i, 0);
   }
   fresh.next_refresh = spec_.refresh == HbmRefresh::kNone ? INT64_MAX : k_.refi;
-  fresh.quiet = (fresh.next_refresh >> slot_shift_) - hbm_fast::DataBus::kSlots;
+  fresh.quiet = (fresh.next_refresh >> slot_shift_) - hbm_fast::Slots::kSlots;
   channels_.assign(channels, fresh);
   std::uint32_t places = 0;
   for (hbm_fast::Channel& channel : channels_) {
@@ -134,10 +133,7 @@ void HbmFast::reset() {
   group_writes_ = group_reads_ = group_carry_ = 0.0;
   super_ = {};
   stamp_ = 0;
-  bool usual = whole_ && !closed_page_ && hits_first_;
-  for (const std::size_t mode : {0U, 1U}) {
-    usual = usual && look_[mode] <= kLook / 2 && rest_[mode] > 0;
-  }
+  const bool usual = whole_ && !closed_page_ && hits_first_ && std::min(rest_[0], rest_[1]) > 0;
   usual_bytes_ = static_cast<std::uint64_t>(hbm_fast::kPlace) << access_shift_;
   if (!usual || usual_bytes_ > map_.run_bytes()) usual_bytes_ = 0;
   counts_ = {};

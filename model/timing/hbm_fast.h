@@ -74,6 +74,11 @@ class HbmFast {
     last_finish_ = hbm_fast::later(last_finish_, end);
     return Time(end * period_);
   }
+  /// Number of the slot of rows to be opened at `t`: a division by act_gap, exact.
+  [[nodiscard]] Tick act_slot(Tick t) const {
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<Tick>((static_cast<Wide>(t) * k_.act_slot) >> 64);
+  }
   Tick access_any(Tick arrival, std::uint64_t address, Bytes bytes, bool write);
   Tick access_fine(Tick arrival, std::uint64_t address, std::uint64_t bytes, bool write);
   Tick access_spread(Tick arrival, std::uint64_t bytes, bool write);

@@ -32,9 +32,9 @@ template <bool kUsual>
   const Tick possible = later(ready, bank.act_ready);
   const Tick on_bus = later(channel.row_bus, entry);
   channel.row_bus = on_bus + bus;
-  const Tick allowed = later(pseudo.act, entry);
-  pseudo.act = allowed + k_.act_gap;
-  const Tick act = later(possible, later(on_bus, allowed));
+  const Tick wanted = later(possible, on_bus);
+  const Tick slot = pseudo.acts.take(act_slot(wanted), act_slot(entry));
+  const Tick act = later(wanted, slot * k_.act_gap);
   HbmLoss cause = act == on_bus ? HbmLoss::kRowBus : HbmLoss::kFaw;
   cause = act == bank.act_ready ? HbmLoss::kBank : cause;
   waits_[static_cast<std::size_t>(cause)] += act - ready;
@@ -42,8 +42,7 @@ template <bool kUsual>
   bank.act_ready = act + k_.rc;
 }
 
-/// Column accesses of one row that have a place in the queue since `entry`; the bus has moved on to
-/// there.
+/// Column accesses of one row that have a place in the queue since `entry`.
 template <bool kUsual, std::size_t kMode>
 [[gnu::always_inline]] inline HbmFast::Served HbmFast::serve(Channel& c, const Access& access,
                                                              Tick entry) {
@@ -81,13 +80,13 @@ template <bool kUsual, std::size_t kMode>
     across = later(across, entry) + count * k_.ccd_r;
   }
   const Tick ready = later(floor, act + k_.rcd[kMode]);
-  hbm_fast::DataBus& data = p.data;
-  Tick slot = data.take(ready >> slot_shift_);
+  hbm_fast::Slots& data = p.data;
+  Tick slot = data.take(ready >> slot_shift_, entry >> slot_shift_);
   Tick start = slot << slot_shift_;
   if (!kUsual && count > hbm_fast::kPlace) {
     Tick more = count - hbm_fast::kPlace;
     start = -more * k_.burst;
-    for (; more > 0; more -= hbm_fast::kPlace) slot = data.take(slot + 1);
+    for (; more > 0; more -= hbm_fast::kPlace) slot = data.take(slot + 1, entry >> slot_shift_);
     start += slot << slot_shift_;
   }
   start = later(ready, start);
@@ -113,18 +112,14 @@ template <bool kUsual, std::size_t kMode>
 
   // Room in the controller's queue.
   Queue& queue = c.queue[kMode];
-  const bool few = kUsual || look_[kMode] <= Queue::kLook / 2;
-  const Tick free =
-      static_cast<Tick>(few ? queue.first<Queue::kLook / 2>() : queue.first<Queue::kLook>());
+  const Tick free = queue.soonest();
   const Tick entry = later(arrival, free >> Queue::kLookBits);
 
   // An all-bank refresh stops whatever the bus is to carry behind it; a per-bank one only delays.
-  hbm_fast::DataBus& data = pseudo_[access.bank >> pseudo_shift_].data;
-  Tick passed = data.passed(entry >> slot_shift_);
-  if (data.base + passed >= c.quiet) [[unlikely]] {
+  const hbm_fast::Slots& data = pseudo_[access.bank >> pseudo_shift_].data;
+  if (later(entry >> slot_shift_, data.base) >= c.quiet) [[unlikely]] {
     if (kUsual) return touch_any(channel, access.bank, access.row, count, kMode != 0, arrival);
     refresh_until(channel, whole_ ? later(entry, data.end() << slot_shift_) : entry);
-    passed = data.passed(entry >> slot_shift_);
   }
 
   if constexpr (kMode == 0) {
@@ -134,20 +129,17 @@ template <bool kUsual, std::size_t kMode>
     counts_.writes += static_cast<std::uint64_t>(count);
     if (!kUsual && !whole_) {
       turn(channel, count);
-      passed = data.passed(entry >> slot_shift_);
     } else if (c.reads) {
       return post_write(channel, access.bank, access.row, count, entry);
     }
   }
-  data.move_on(passed);
   const Served served = serve<kUsual, kMode>(c, access, entry);
   Tick leaves = served.leaves;
   if (kUsual || queue.begin != queue.end) {
     std::swap(ring_[queue.at], leaves);
     queue.at = queue.at + 1 == queue.end ? queue.begin : queue.at + 1;
   }
-  const Tick number = free & (static_cast<Tick>(Queue::kLook) - 1);
-  queue.front[static_cast<std::size_t>(number)] = Queue::place(leaves, number);
+  queue.refill(static_cast<std::size_t>(free) % Queue::kLook, leaves);
   return served.end;
 }
 
@@ -185,8 +177,6 @@ void HbmFast::drain(std::size_t channel, Tick now) {
     }
   }
   for (const Access& w : posted) {
-    hbm_fast::DataBus& data = pseudo_[w.bank >> pseudo_shift_].data;
-    data.move_on(data.passed(begin >> slot_shift_));
     if (usual_bytes_ != 0 && w.count == hbm_fast::kPlace) {
       (void)serve<true, 1>(c, w, begin);
     } else {

@@ -7,6 +7,21 @@ using hbm_fast::Bank;
 using hbm_fast::Channel;
 using hbm_fast::later;
 using hbm_fast::Pseudo;
+using hbm_fast::Slots;
+
+namespace {
+
+/// `count` slots from `from` on go to a refresh: to one of all banks everything up to there too, of
+/// one of a single bank the slots before and after it stay usable.
+void stop(Slots& slots, Tick from, Tick count, bool all) {
+  if (all) {
+    slots.block(from, count);
+  } else {
+    for (; count > 0; --count) (void)slots.take(from, slots.base);
+  }
+}
+
+}  // namespace
 
 /// One refresh at `next_refresh`, or the last of several that passed while the channel idled.
 void HbmFast::refresh(std::size_t index, Tick now) {
@@ -20,18 +35,12 @@ void HbmFast::refresh(std::size_t index, Tick now) {
   }
   const Tick at = channel.next_refresh;
   channel.next_refresh += k_.refi;
-  channel.quiet = (channel.next_refresh >> slot_shift_) - hbm_fast::DataBus::kSlots;
+  channel.quiet = (channel.next_refresh >> slot_shift_) - hbm_fast::Slots::kSlots;
   const auto hold = [&](Tick& server) { server = later(server, at) + k_.refresh; };
   hold(channel.row_bus);
   for (Pseudo& p : pseudos(index)) {
-    if (all) {
-      p.data.block(at >> slot_shift_, (k_.refresh + k_.rcd[0]) >> slot_shift_);
-    } else {  // a short stop of the bus: slots before and after it stay usable
-      for (Tick slots = k_.refresh >> slot_shift_; slots > 0; --slots) {
-        (void)p.data.take(at >> slot_shift_);
-      }
-    }
-    hold(p.act);
+    stop(p.data, at >> slot_shift_, (k_.refresh + (all ? k_.rcd[0] : 0)) >> slot_shift_, all);
+    stop(p.acts, act_slot(at), act_slot(k_.refresh), all);
   }
   const std::size_t groups = banks_ >> group_shift_;
   for (std::size_t g = 0; g < groups; ++g) hold(group_[index * groups + g]);
@@ -69,7 +78,7 @@ void HbmFast::turn(std::size_t index, Tick count) {
   channel.reads = false;
   for (Pseudo& p : pseudos(index)) {
     const Tick slots = (k_.switch_both + (Tick{1} << slot_shift_) / 2) >> slot_shift_;
-    for (Tick n = 0; n < slots; ++n) (void)p.data.take(p.data.end());
+    for (Tick n = 0; n < slots; ++n) (void)p.data.take(p.data.end(), p.data.base);
   }
   counts_.ticks[static_cast<std::size_t>(HbmLoss::kTurnaround)] +=
       k_.switch_both * spec_.timing.pseudo_channels;

@@ -50,35 +50,27 @@ struct alignas(64) Bank {
   }
 };
 
-/// The data bus of a pseudo-channel: the next 64 slots of two accesses each, taken or free, so
-/// that an access that is ready early goes before one that was given a later slot.
-struct DataBus {
+/// What serves one thing at a time: its next 64 slots, taken or free, so that what is ready early
+/// goes before what was given a later slot.
+struct Slots {
   static constexpr Tick kSlots = 64;
   Tick base = 0;            ///< number of the first slot
   std::uint64_t taken = 0;  ///< bit i: slot base + i
 
-  /// Slots that lie before `slot`.
-  [[nodiscard]] Tick passed(Tick slot) const { return later(slot - base, 0); }
-  void move_on(Tick slots) {
-    if (slots < kSlots) [[likely]] {
-      taken >>= slots;
-    } else {
-      taken = 0;
-    }
-    base += slots;
-  }
-  /// First free slot not before `slot`; takes it.
-  Tick take(Tick slot) {
+  /// First free slot not before `slot`; takes it. Slots before `now` are past: nobody asks for
+  /// them.
+  Tick take(Tick slot, Tick now) {
     Tick i = later(slot - base, 0);
     // As long as the last slot in sight is free the first free one is found in one step.
     if (i >= kSlots || taken >> (kSlots - 1) != 0) [[unlikely]]
-      return take_far(slot);
+      return take_far(slot, now);
     i += static_cast<unsigned>(__builtin_ctzll(~(taken >> i)));
     taken |= std::uint64_t{1} << i;
     return base + i;
   }
   /// The same where the slots in sight do not suffice: they move on.
-  [[gnu::noinline]] Tick take_far(Tick slot) {
+  [[gnu::noinline]] Tick take_far(Tick slot, Tick now) {
+    move_on(later(now - base, 0));
     slot = later(slot, base);
     if (slot >= base + kSlots) move_on(slot - (kSlots - 1) - base);
     slot += std::countr_one(taken >> (slot - base));
@@ -93,39 +85,49 @@ struct DataBus {
     base = later(slot, end()) + count;
     taken = 0;
   }
+
+ private:
+  void move_on(Tick slots) {
+    taken = slots < kSlots ? taken >> slots : 0;
+    base += slots;
+  }
 };
 
 struct alignas(32) Pseudo {
-  DataBus data;
-  Tick act = 0;  ///< tFAW and tRRD server
+  Slots data;  ///< the data bus, two accesses a slot
+  Slots acts;  ///< rows that tRRD and tFAW let it open, one a slot
 };
 
-/// When the places of a queue become free: the next quarter of them in no order (row hits and ready
-/// banks pass those that wait; assumed), the rest in the order in which they were taken (a ring).
+/// When the places of a queue become free: the next half of them, up to kLook, in no order (row
+/// hits and ready banks pass those that wait; assumed, as results hardly depend on how many), the
+/// rest in the order in which they were taken (a ring).
 struct Queue {
   static constexpr int kLookBits = 4;
   static constexpr std::size_t kLook = std::size_t{1} << kLookBits;
+  static constexpr std::size_t kGroup = 4;
   static constexpr double kNever = 0x1p52;  ///< of a place that does not exist
 
   /// Times of kLook places each, behind them the place's own number. As doubles: exact below 2^53,
   /// which two and a half hours of simulated time do not reach, and the least of several is found
   /// without jumps that nobody could foresee.
   std::array<double, kLook> front{};
-  std::uint32_t at = 0, begin = 0, end = 0;  ///< of the ring: next, first, behind the last
+  std::array<double, kLook / kGroup> first{};  ///< the least of each group of places
+  std::uint32_t at = 0, begin = 0, end = 0;    ///< of the ring: next, first, behind the last
 
-  static double place(Tick free, Tick number) {
-    return static_cast<double>(free * static_cast<Tick>(kLook) + number);
+  /// The place that becomes free first: when, in kLook-ths of a tick, and its number.
+  [[nodiscard]] Tick soonest() const { return static_cast<Tick>(least(first.data())); }
+  /// Place `number` becomes free at `free`.
+  void refill(std::size_t number, Tick free) {
+    front[number] = static_cast<double>(free << kLookBits | static_cast<Tick>(number));
+    const std::size_t group = number / kGroup;
+    first[group] = least(&front[group * kGroup]);
   }
-  /// The place that becomes free first, out of the first `kPlaces` from `from` on.
-  template <std::size_t kPlaces>
-  [[nodiscard]] double first(std::size_t from = 0) const {
-    if constexpr (kPlaces == 1) {
-      return front[from];
-    } else {
-      const double a = first<kPlaces / 2>(from);
-      const double b = first<kPlaces / 2>(from + kPlaces / 2);
-      return a < b ? a : b;
-    }
+
+ private:
+  static double least(const double* of_four) {
+    static_assert(kGroup == 4 && kLook / kGroup == 4);
+    const auto sooner = [](double a, double b) { return a < b ? a : b; };
+    return sooner(sooner(of_four[0], of_four[1]), sooner(of_four[2], of_four[3]));
   }
 };
 
@@ -144,7 +146,9 @@ struct Channel {
 struct Costs {
   Tick tick = 0, burst = 0, ccd_l = 0, ccd_r = 0, rcd[2] = {0, 0}, rc = 0, latency[2] = {0, 0};
   Tick to_act[2] = {0, 0};  ///< last column command to next ACT of the bank
-  Tick act_bus = 0, pre_bus = 0, act_gap = 0, pre_act = 0;
+  Tick act_bus = 0, pre_bus = 0, pre_act = 0;
+  Tick act_gap = 1;            ///< between rows opened in a pseudo-channel
+  std::uint64_t act_slot = 0;  ///< 2^64 / act_gap, rounded up
   Tick refresh = 0, refi = 0, bank_refresh = 0;
   Tick switch_both = 0, to_write = 0, to_read = 0;
 };
