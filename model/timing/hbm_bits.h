@@ -23,15 +23,22 @@ inline int count_bits(std::uint64_t mask) {
   mask = (mask + (mask >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
   return static_cast<int>((mask * 0x0101010101010101ULL) >> 56);
 }
+/// `mask` without its lowest `count` set bits.
+inline std::uint64_t drop_bits(std::uint64_t mask, int count) {
+  // Without a branch for the usual counts: taking zero from a mask leaves all its bits.
+  for (int i = 0; i < 4; ++i) mask &= mask - static_cast<std::uint64_t>(i < count);
+  for (; count > 4; --count) mask &= mask - 1;
+  return mask;
+}
 /// Of a power of two.
 inline int log2_of(int value) {
   return std::bit_width(static_cast<unsigned>(value)) - 1;
 }
 inline void raise(Tick& floor, Tick value) {
-  if (value > floor) floor = value;
+  floor = value > floor ? value : floor;
 }
 inline void lower(Tick& wake, Tick value) {
-  if (value < wake) wake = value;
+  wake = value < wake ? value : wake;
 }
 /// For choices without a branch: all bits set, or none.
 inline Tick all_ones(bool condition) {

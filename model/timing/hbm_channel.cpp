@@ -20,8 +20,6 @@ HbmChannel::HbmChannel(const HbmSpec& spec) : k_(spec.timing), spec_(spec) {
   sid_shift_ = group_shift_ + log2_of(t.bank_groups);
   sid_mask_ = t.stack_ids - 1;
   sid_bits_ = log2_of(t.stack_ids);
-  group_bits_ = log2_of(t.bank_groups);
-  group_mask_ = (std::uint32_t{1} << t.bank_groups) - 1;
   pseudo_shift_ = sid_shift_ + sid_bits_;
   ranks_ = pseudos_ << sid_bits_;
   high_ = static_cast<int>(spec.drain_high * spec.write_queue);
@@ -65,7 +63,6 @@ void HbmChannel::reset() {
   seq_ = 0;
   waiting_ = 0;
   now_ = next_ = row_free_ = 0;
-  next_release_ = kNever;
   column_wake_ = row_wake_ = source_wake_ = kNever;
   activate_wake_ = precharge_wake_ = {kNever, kNever};
   places_changed_ = false;
@@ -227,24 +224,27 @@ void HbmChannel::turn(Tick t) {
 [[gnu::always_inline]] inline void HbmChannel::step(Tick t) {
   now_ = t;
   if (timer_ <= t) timers(t);
-  if (mixed() && next_release_ < t) release(t - 1);
+  if (mixed() && next_release() < t) release(t - 1);
   accept_source(t);
   choose_mode(t);
   if (column_wake_ <= t) {
     column_wake_ = column_slot(t);
-    if (next_release_ <= t && mixed()) release(t);
+    if (mixed() && next_release() <= t) release(t);
     choose_mode(t);
   }
   if (row_wake_ <= t) row_wake_ = refresh_count_ > 0 ? refresh_slot(t) : row_slot(t);
   Tick next = std::min(column_wake_, row_wake_);
   if (places_changed_) {
     places_changed_ = false;
-    if (source_count_ > 0 && source_wake_ > t) source_wake_ = source_due(t);
+    if (source_count_ > 0 && source_wake_ > t + 1) {
+      release(t - 1);
+      source_wake_ = source_due(t);
+    }
     if (mixed() && turn_due()) lower(next, t + 1);
   }
   if (source_wake_ < next && !source_can_wait()) next = source_wake_;
   // How full the write queue is decides the direction.
-  if (used_[1] > 0) lower(next, next_release_ + 1);
+  if (used_[1] > 0) lower(next, next_release() + 1);
   next_ = std::min(std::max(t + 1, next), timer_);
 }
 

@@ -199,18 +199,21 @@ class HbmChannel {
     if (missing <= 0) return came;
     return std::max(came, (places.of(missing) << clock_shift_) + 1);
   }
+  /// When the next place is given up.
+  [[nodiscard]] Tick next_release() const { return releases_.next() << clock_shift_; }
   /// Gives up the queue places of booked accesses whose time has come.
   void release(Tick t) {
     const std::array<int, 2> given = releases_.count(t >> clock_shift_);
     used_[0] -= given[0];
     used_[1] -= given[1];
-    next_release_ = releases_.next() << clock_shift_;
   }
   [[nodiscard]] Tick column_slot(Tick t);
   [[nodiscard]] bool column_at(Tick t, bool ahead, Tick& next);
   [[nodiscard]] int pick_opened(Tick t, Tick& next);
   [[nodiscard]] int pick_hit(Tick t) const;
-  [[nodiscard]] std::uint32_t turned(std::uint32_t groups, Tick t) const;
+  [[nodiscard]] std::uint32_t ready_groups(std::uint32_t groups, unsigned mode, Tick t) const;
+  [[nodiscard]] Tick turned(int group, unsigned mode) const;
+  [[nodiscard]] Tick next_slot(std::uint32_t groups, unsigned mode, Tick from) const;
   [[nodiscard]] Tick next_hit(Tick from) const;
   [[nodiscard]] Tick next_opening(Tick from) const {
     Tick next = kNever;
@@ -273,9 +276,8 @@ class HbmChannel {
   std::uint64_t group_banks_ = 0;  // mask of the first group's banks
   int group_low_ = 0;              // bits of a bank's number inside its group
   int ranks_ = 0;                  // SIDs of all pseudo-channels
-  int sid_bits_ = 0, group_bits_ = 0;
-  std::uint32_t group_mask_ = 0;  // groups of one SID
-  int high_ = 0, low_ = 0;        // write drain, in accesses
+  int sid_bits_ = 0;
+  int high_ = 0, low_ = 0;  // write drain, in accesses
   bool row_hit_first_ = true, closed_page_ = false;
 
   std::array<Bank, kMaxBanks> bank_{};
@@ -315,7 +317,6 @@ class HbmChannel {
   std::uint32_t seq_ = 0;
   Tick now_ = 0, next_ = 0;
   Tick row_free_ = 0;  // row command bus
-  Tick next_release_ = kNever;
   Tick column_wake_ = 0, row_wake_ = 0, source_wake_ = 0;
   std::array<Tick, 2> activate_wake_{}, precharge_wake_{};  // parts of row_wake_, by pseudo-channel
   bool places_changed_ = false;  // in the queues: when the source may go on

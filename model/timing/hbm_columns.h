@@ -8,8 +8,8 @@
 
 namespace athena::timing {
 
-/// The bank of the oldest piece whose row was opened for it and that can go now, or -1; `next` is
-/// lowered to when another could.
+/// The bank of the oldest piece whose row was opened for it and that can go now, or -1. Where none
+/// can, `next` is lowered to when one could.
 [[gnu::always_inline]] inline int HbmChannel::pick_opened(Tick t, Tick& next) {
   int best = -1;
   for (unsigned mode = 0; mode < 2; ++mode) {
@@ -20,73 +20,74 @@ namespace athena::timing {
       --opening.count;
     }
     if (opening.count > 0) lower(next, opening.ring[opening.head].tick);
+    if (opened_[mode] == 0) continue;
+    std::uint32_t groups = 0;
+    for (std::uint64_t mask = opened_[mode]; mask != 0; mask &= mask - 1) {
+      groups |= std::uint32_t{1} << group_of(lowest(mask));
+    }
+    const std::uint32_t ready = ready_groups(groups, mode, t);
     for (std::uint64_t mask = opened_[mode]; mask != 0; mask &= mask - 1) {
       const int b = lowest(mask);
-      const std::size_t group = group_of(b);
-      Tick floor = std::max(t, pseudo_[pseudo_of(b)].cas[mode]);
-      if (mode == 0) raise(floor, group_read_[group]);
-      const std::int64_t clock = (floor + edge_) >> clock_shift_;
-      const Tick ready = slots_.first(clock, std::uint32_t{1} << group) << clock_shift_;
-      if (ready > t) {
-        lower(next, ready);
-      } else if (best < 0 || older(active_seq_[at(b)], active_seq_[at(best)])) {
-        best = b;
-      }
+      if (((ready >> group_of(b)) & 1) == 0) continue;
+      if (best < 0 || older(active_seq_[at(b)], active_seq_[at(best)])) best = b;
     }
+    if (best < 0) lower(next, next_slot(groups, mode, t + k_.col_bus));
   }
   return best;
 }
 
-/// Of these groups those that no turnaround holds up any more.
-inline std::uint32_t HbmChannel::turned(std::uint32_t groups, Tick t) const {
+/// Of these groups those that may get a command of this direction at `t`.
+[[gnu::always_inline]] inline std::uint32_t HbmChannel::ready_groups(std::uint32_t groups,
+                                                                     unsigned mode, Tick t) const {
+  groups &= slots_.allowed(t >> clock_shift_);
+  if (t >= turned_[mode]) return groups;
   std::uint32_t ready = 0;
   for (; groups != 0; groups &= groups - 1) {
     const int group = lowest(groups);
-    Tick floor = pseudo_[pseudo_of(group << group_shift_)].cas[mode_];
-    if (mode_ == 0) raise(floor, group_read_[at(group)]);
-    if (floor <= t) ready |= std::uint32_t{1} << group;
+    if (turned(group, mode) <= t) ready |= std::uint32_t{1} << group;
   }
   return ready;
 }
 
-/// The place of the oldest row hit that can go now, or kNone.
-[[gnu::always_inline]] inline int HbmChannel::pick_hit(Tick t) const {
-  const HbmQueue& queue = queue_[mode_];
-  std::uint32_t groups = slots_.allowed(t >> clock_shift_) & queue.hit_groups();
-  if (t < turned_[mode_]) groups = turned(groups, t);
-  std::uint64_t ready = 0;
-  while (groups != 0) {  // usually those of one pseudo-channel; no branch by group
-    const int first = lowest(groups) & -(1 << group_bits_);
-    for (int i = 0; i < 1 << group_bits_; ++i) {
-      const std::uint64_t may = (groups >> (first + i)) & 1;
-      ready |= queue.of_group(first + i) & (0 - may);
-    }
-    groups &= ~(group_mask_ << first);
-  }
-  ready &= queue.hits();
-  if (t >= opened_across_[mode_]) return ready == 0 ? kNone : lowest(ready);
-  for (; ready != 0; ready &= ready - 1) {
-    const int place = lowest(ready);
-    if (bank_[queue[place].bank].cas_ready[mode_] <= t) return place;
-  }
-  return kNone;
+/// When the last turnaround that holds up this group ends.
+inline Tick HbmChannel::turned(int group, unsigned mode) const {
+  const Tick floor = pseudo_[pseudo_of(group << group_shift_)].cas[mode];
+  return mode == 0 ? std::max(floor, group_read_[at(group)]) : floor;
 }
 
-/// The earliest tick from `from` on at which a row hit could go.
-[[gnu::always_inline]] inline Tick HbmChannel::next_hit(Tick from) const {
-  std::uint32_t groups = queue_[mode_].hit_groups();
-  if (from >= turned_[mode_]) {
+/// The earliest tick from `from` on at which one of these groups may get a command.
+[[gnu::always_inline]] inline Tick HbmChannel::next_slot(std::uint32_t groups, unsigned mode,
+                                                         Tick from) const {
+  if (from >= turned_[mode]) {
     return slots_.first((from + edge_) >> clock_shift_, groups) << clock_shift_;
   }
   Tick next = kNever;
   for (; groups != 0; groups &= groups - 1) {
     const int group = lowest(groups);
-    Tick floor = std::max(from, pseudo_[pseudo_of(group << group_shift_)].cas[mode_]);
-    if (mode_ == 0) raise(floor, group_read_[at(group)]);
-    const std::int64_t clock = (floor + edge_) >> clock_shift_;
+    const std::int64_t clock = (std::max(from, turned(group, mode)) + edge_) >> clock_shift_;
     lower(next, slots_.first(clock, std::uint32_t{1} << group) << clock_shift_);
   }
   return next;
+}
+
+/// The place of the oldest row hit that can go now, or kNone.
+[[gnu::always_inline]] inline int HbmChannel::pick_hit(Tick t) const {
+  const HbmQueue& queue = queue_[mode_];
+  const std::uint32_t groups = ready_groups(queue.hit_groups(), mode_, t);
+  if (groups == 0) return kNone;
+  std::uint64_t hits = queue.hits();
+  int place = queue.oldest(hits, groups);
+  if (t >= opened_across_[mode_]) return place;
+  while (place != kNone && bank_[queue[place].bank].cas_ready[mode_] > t) {
+    hits &= ~((bit(place) << 1) - 1);
+    place = queue.oldest(hits, groups);
+  }
+  return place;
+}
+
+/// The earliest tick from `from` on at which a row hit could go.
+[[gnu::always_inline]] inline Tick HbmChannel::next_hit(Tick from) const {
+  return next_slot(queue_[mode_].hit_groups(), mode_, from);
 }
 
 /// Issues a column command at `t` if one can go; otherwise lowers `next` to when one could. `ahead`
@@ -192,8 +193,9 @@ inline std::uint32_t HbmChannel::turned(std::uint32_t groups, Tick t) const {
   if (count > 1) {
     // A refresh that becomes due keeps row hits back.
     const std::int64_t due = std::min(first + kReach, (next_refresh_ + edge_) >> clock_shift_);
+    const std::int64_t spacing = k_.ccd_l >> clock_shift_;
     for (; booked < count; ++booked) {
-      const std::int64_t slot = slots_.first(last + 1, std::uint32_t{1} << group);
+      const std::int64_t slot = slots_.first(last + spacing, std::uint32_t{1} << group);
       if (slot >= due) break;
       last = slot;
       slots_.book(group, mode != 0, slot);
@@ -222,7 +224,6 @@ inline std::uint32_t HbmChannel::turned(std::uint32_t groups, Tick t) const {
   int count = 0;
   // An access that opened its row gave up its place with the ACT.
   const Tick last = book(b, mode, wanted, !opened, t, count);
-  next_release_ = releases_.next() << clock_shift_;
   places_changed_ = true;
 
   if (mode == 0) {
@@ -271,7 +272,9 @@ inline std::uint32_t HbmChannel::turned(std::uint32_t groups, Tick t) const {
     complete(e, mode, last);
     if (bank.in_queue) queue.remove(place);
   }
-  for (HbmQueue& waiting : queue_) waiting.add_hits(b, waiting.wanting(b, open_row_[at(b)]));
+  for (HbmQueue& waiting : queue_) {
+    if (!waiting.empty()) waiting.add_hits(b, waiting.wanting(b, open_row_[at(b)]));
+  }
   if (finished) {
     if (closed_page_ && row_unwanted(b)) auto_precharge(b, mode, last);
     if (bank.in_queue && behind_[mode].count > 0) let_in(mode, t);

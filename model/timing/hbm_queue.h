@@ -32,6 +32,7 @@ class HbmQueue {
     group_shift_ = group_shift;
     rank_shift_ = rank_shift;
   }
+  [[nodiscard]] bool empty() const { return live_ == 0; }
   [[nodiscard]] bool full() const { return live_ == ~std::uint64_t{0}; }
   [[nodiscard]] Entry& operator[](int place) { return entries_[at(place)]; }
   [[nodiscard]] const Entry& operator[](int place) const { return entries_[at(place)]; }
@@ -74,6 +75,14 @@ class HbmQueue {
     hits_ &= ~of_bank(bank);
     note_hits(bank >> group_shift_);
   }
+  /// The oldest of `places` whose group is in `groups`, or kPlaces.
+  [[nodiscard]] int oldest(std::uint64_t places, std::uint32_t groups) const {
+    for (; places != 0; places &= places - 1) {
+      const int place = lowest(places);
+      if (((groups >> group_[at(place)]) & 1) != 0) return place;
+    }
+    return kPlaces;
+  }
   /// Of a bank's pieces those that want `row`.
   [[nodiscard]] std::uint64_t wanting(int bank, std::uint32_t row) const {
     std::uint64_t found = 0;
@@ -96,7 +105,9 @@ class HbmQueue {
   void note(int place, int bank) {
     live_ |= bit(place);
     of_bank_[at(bank)] |= bit(place);
-    of_group_[at(bank >> group_shift_)] |= bit(place);
+    const int group = bank >> group_shift_;
+    group_[at(place)] = static_cast<std::uint8_t>(group);
+    of_group_[at(group)] |= bit(place);
     of_rank_[at(bank >> rank_shift_)] |= bit(place);
   }
   /// Moves everybody to the lowest places, in the same order.
@@ -125,6 +136,7 @@ class HbmQueue {
   std::uint32_t hit_groups_ = 0;
   int end_ = 0;  // places from here on were never used since the last closing up
   int banks_ = 0, group_shift_ = 0, rank_shift_ = 0;
+  std::array<std::uint8_t, kPlaces> group_{};
   std::array<Entry, kPlaces> entries_{};
 };
 

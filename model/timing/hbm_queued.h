@@ -103,8 +103,9 @@ class HbmQueued {
     Time finish{0}, accept{0};
   };
   static constexpr std::uint32_t kNone = UINT32_MAX;
-  /// Accesses of one piece at most: what a controller's queue takes in at once.
-  static constexpr int kMost = 8;
+  /// Accesses of one piece at most: with more at once a row is served for so long that the next
+  /// segment's rows open in its shadow, which single requests, taking turns, do not allow.
+  static constexpr int kMost = 6;
   struct Gathered {
     HbmPiece piece;
     std::uint32_t channel = 0;

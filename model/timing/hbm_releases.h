@@ -49,7 +49,8 @@ class HbmReleases {
     /// Clock at which `count` (1 or more) places will have been given up; far away if fewer are
     /// held. `count` does not decrease from call to call.
     [[nodiscard]] std::int64_t of(int count) {
-      for (; dropped_ < count - 1; ++dropped_) rest_ &= rest_ - 1;
+      rest_ = drop_bits(rest_, count - 1 - dropped_);
+      dropped_ = count - 1;
       return rest_ == 0 ? kNever : base_ + lowest(rest_);
     }
 

@@ -147,6 +147,7 @@ namespace athena::timing {
 inline void HbmChannel::close_bank(int b, Tick t) {
   open_ &= ~bit(b);
   for (const unsigned mode : {0U, 1U}) {
+    if (queue_[mode].empty()) continue;
     queue_[mode].drop_hits(b);
     settle(b, mode, t);
   }
@@ -166,12 +167,15 @@ inline void HbmChannel::issue_precharge(int b, Tick t) {
 /// Finds anew who asks for a row command of this bank, after a change of its row or of its pieces.
 [[gnu::always_inline]] inline void HbmChannel::settle(int b, unsigned mode, Tick t) {
   HbmQueue& queue = queue_[mode];
+  if (queue.empty()) return;
   const std::uint64_t here = queue.of_bank(b);
+  const bool open = (open_ & bit(b)) != 0;
+  if (open && (here & ~queue.hits()) == 0) return;  // nobody ever asked for another row
   queue.activate &= ~here;
   queue.precharge &= ~here;
   if (here == 0 || (active_ & bit(b)) != 0) return;
   const std::size_t p = pseudo_of(b);
-  if ((open_ & bit(b)) == 0) {
+  if (!open) {
     queue.activate |= here & -here;
     const Tick ready = std::max(act_ready_[at(b)], t);
     lower(activate_wake_[p], ready);

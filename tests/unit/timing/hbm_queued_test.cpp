@@ -239,9 +239,7 @@ TEST_CASE("long segments cost what their 64 B pieces cost", "[hbm]") {
   const double small = bandwidth(spec, saturate(spec, 32 * 1500, 256, pieces));
   const double large = bandwidth(spec, saturate(spec, 1500, 8, whole));
   INFO(name);
-  // With two SIDs a segment's long pieces interleave less well than single requests.
-  const double tolerance = spec.timing.stack_ids > 1 ? 0.10 : 0.03;
-  CHECK(large == Approx(small).epsilon(tolerance));
+  CHECK(large == Approx(small).epsilon(0.03));
 }
 
 TEST_CASE("counts over time take bounded memory and grow", "[hbm]") {
