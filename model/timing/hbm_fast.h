@@ -77,7 +77,7 @@ class HbmFast {
   /// Number of the slot of rows to be opened at `t`: a division by act_gap, exact.
   [[nodiscard]] Tick act_slot(Tick t) const {
     __extension__ using Wide = unsigned __int128;
-    return static_cast<Tick>((static_cast<Wide>(t) * k_.act_slot) >> 64);
+    return static_cast<Tick>((Wide{static_cast<std::uint64_t>(t)} * k_.act_slot) >> 64);
   }
   Tick access_any(Tick arrival, std::uint64_t address, Bytes bytes, bool write);
   Tick access_fine(Tick arrival, std::uint64_t address, std::uint64_t bytes, bool write);

@@ -99,7 +99,7 @@ template <bool kUsual, std::size_t kMode>
   if (!kUsual && stamp_ != 0) ahead_ = later(ahead_, (data.end() << slot_shift_) - c.seen);
 
   // The access that opened the row left the queue with its ACT, the others with their column.
-  return {column + k_.latency[kMode], opened ? (act + column) / 2 : column};
+  return {column + k_.latency[kMode], opened ? (act + column) >> 1 : column};
 }
 
 template <bool kUsual, std::size_t kMode>

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 
 #include "timing/hbm_ticks.h"
 
@@ -30,10 +31,12 @@ struct alignas(64) Bank {
   /// Whether the open row is that of `key`, whatever it was opened for.
   [[nodiscard]] bool open_at(std::uint32_t key) const { return (batch[0] ^ key) <= 1; }
   void open(std::uint32_t key, Tick at) {
-    for (std::size_t w = kWays - 1; w > 0; --w) {
-      batch[w] = batch[w - 1];
-      act[w] = act[w - 1];
-    }
+    static_assert(kWays == 4);
+    std::uint64_t two = 0;  // the newest two at once
+    std::memcpy(&two, &batch[0], sizeof(two));
+    batch[3] = batch[2];
+    std::memcpy(&batch[1], &two, sizeof(two));
+    for (std::size_t w = kWays - 1; w > 0; --w) act[w] = act[w - 1];
     batch[0] = key;
     act[0] = at;
   }
@@ -61,10 +64,14 @@ struct Slots {
   /// them.
   Tick take(Tick slot, Tick now) {
     Tick i = later(slot - base, 0);
-    // As long as the last slot in sight is free the first free one is found in one step.
-    if (i >= kSlots || taken >> (kSlots - 1) != 0) [[unlikely]]
+    if (i >= kSlots) [[unlikely]]
       return take_far(slot, now);
-    i += static_cast<unsigned>(__builtin_ctzll(~(taken >> i)));
+    const std::uint64_t free = ~(taken >> i);
+    if (free == 0) [[unlikely]]
+      return take_far(slot, now);
+    i += static_cast<unsigned>(__builtin_ctzll(free));
+    if (i >= kSlots) [[unlikely]]
+      return take_far(slot, now);
     taken |= std::uint64_t{1} << i;
     return base + i;
   }
