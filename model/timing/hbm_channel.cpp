@@ -8,7 +8,7 @@
 #include "timing/hbm_rows.h"
 
 namespace athena::timing {
-HbmChannel::HbmChannel(const HbmSpec& spec) : k_(spec.timing), spec_(spec) {
+HbmChannel::HbmChannel(const HbmSpec& spec) : k_(spec.timing), spec_(spec), slots_(spec.timing) {
   const HbmTimingSet& t = spec.timing;
   edge_ = k_.per_clock - 1;
   clock_shift_ = log2_of(k_.per_clock);
@@ -34,7 +34,7 @@ void HbmChannel::reset() {
   bank_ = {};
   act_ready_ = pre_ready_ = {};
   group_read_ = group_act_ = {};
-  turned_ = opened_across_ = {};
+  turned_ = opened_late_ = {};
   pseudo_ = {};
   const int per_pseudo = spec_.timing.banks_per_pseudo_channel();
   for (int p = 0; p < pseudos_; ++p) {
@@ -54,7 +54,7 @@ void HbmChannel::reset() {
   }
   used_ = {};
   mode_ = 0;
-  slots_.reset(spec_.timing);
+  slots_.reset();
   releases_.reset();
   opening_ = {};
   if (source_.empty()) source_.resize(64);

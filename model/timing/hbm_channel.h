@@ -134,11 +134,8 @@ class HbmChannel {
   };
   /// Banks in the order in which their tRCD ends.
   struct Opening {
-    struct At {
-      Tick tick;
-      std::uint8_t bank;
-    };
-    std::array<At, kMaxBanks> ring{};
+    std::array<Tick, kMaxBanks> tick{};  // a ring
+    std::array<std::uint8_t, kMaxBanks> bank{};
     unsigned head = 0, count = 0;
   };
 
@@ -218,7 +215,7 @@ class HbmChannel {
   [[nodiscard]] Tick next_opening(Tick from) const {
     Tick next = kNever;
     for (const Opening& opening : opening_) {
-      if (opening.count > 0) next = std::min(next, opening.ring[opening.head].tick);
+      if (opening.count > 0) next = std::min(next, opening.tick[opening.head]);
     }
     return next == kNever ? kNever : std::max(next, from);
   }
@@ -287,7 +284,8 @@ class HbmChannel {
   std::array<Tick, HbmSlots::kMaxGroups> group_act_{};   // tRRDL
   // From here on nothing in the channel holds up a read, a write: no turnaround ...
   std::array<Tick, 2> turned_{};
-  std::array<Tick, 2> opened_across_{};  // ... nor tRCD of a row opened for the other direction
+  // ... nor tRCD of a row that was opened for the other direction, or by a decision ahead of time.
+  std::array<Tick, 2> opened_late_{};
   std::array<Pseudo, 2> pseudo_{};
   std::uint64_t open_ = 0, active_ = 0;
   std::array<std::uint64_t, 2> opened_{};  // active banks behind their tRCD, by direction

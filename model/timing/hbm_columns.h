@@ -14,20 +14,28 @@ namespace athena::timing {
   int best = -1;
   for (unsigned mode = 0; mode < 2; ++mode) {
     Opening& opening = opening_[mode];
-    while (opening.count > 0 && opening.ring[opening.head].tick <= t) {
-      opened_[mode] |= bit(opening.ring[opening.head].bank);
+    while (opening.count > 0 && opening.tick[opening.head] <= t) {
+      opened_[mode] |= bit(opening.bank[opening.head]);
       opening.head = (opening.head + 1) & (kMaxBanks - 1);
       --opening.count;
     }
-    if (opening.count > 0) lower(next, opening.ring[opening.head].tick);
+    if (opening.count > 0) lower(next, opening.tick[opening.head]);
     if (opened_[mode] == 0) continue;
     std::uint32_t groups = 0;
-    for (std::uint64_t mask = opened_[mode]; mask != 0; mask &= mask - 1) {
-      groups |= std::uint32_t{1} << group_of(lowest(mask));
-    }
-    const std::uint32_t ready = ready_groups(groups, mode, t);
+    std::uint64_t banks = 0;
     for (std::uint64_t mask = opened_[mode]; mask != 0; mask &= mask - 1) {
       const int b = lowest(mask);
+      if (const Tick opens = bank_[at(b)].cas_ready[mode]; opens > t) {
+        lower(next, clock_edge(opens));  // seen by a look ahead of time
+        continue;
+      }
+      banks |= bit(b);
+      groups |= std::uint32_t{1} << group_of(b);
+    }
+    if (banks == 0) continue;
+    const std::uint32_t ready = ready_groups(groups, mode, t);
+    for (; banks != 0; banks &= banks - 1) {
+      const int b = lowest(banks);
       if (((ready >> group_of(b)) & 1) == 0) continue;
       if (best < 0 || older(active_seq_[at(b)], active_seq_[at(best)])) best = b;
     }
@@ -77,7 +85,7 @@ inline Tick HbmChannel::turned(int group, unsigned mode) const {
   if (groups == 0) return kNone;
   std::uint64_t hits = queue.hits();
   int place = queue.oldest(hits, groups);
-  if (t >= opened_across_[mode_]) return place;
+  if (t >= opened_late_[mode_]) return place;
   while (place != kNone && bank_[queue[place].bank].cas_ready[mode_] > t) {
     hits &= ~((bit(place) << 1) - 1);
     place = queue.oldest(hits, groups);
@@ -264,6 +272,8 @@ inline Tick HbmChannel::turned(int group, unsigned mode) const {
   HbmQueue& queue = queue_[mode];
   active_ &= ~bit(b);
   opened_[mode] &= ~bit(b);
+  // Decided ahead of time: what comes in until then may want this row, whose tRCD still runs.
+  if (t > now_) raise(opened_late_[mode], bank.cas_ready[mode]);
   const int place = bank.in_queue ? lowest(queue.of_bank(b)) : 0;
   Entry& e = bank.in_queue ? queue[place] : bank.alone;
   const Tick last = issue(e, mode, true, bank.in_queue ? bit(place) - 1 : 0, t);

@@ -128,10 +128,11 @@ namespace athena::timing {
   places_changed_ = true;
   const Tick ready = clock_edge(bank.cas_ready[mode]);
   Opening& opening = opening_[mode];
-  opening.ring[(opening.head + opening.count++) & (kMaxBanks - 1)] = {ready,
-                                                                      static_cast<std::uint8_t>(b)};
+  const unsigned end = (opening.head + opening.count++) & (kMaxBanks - 1);
+  opening.tick[end] = ready;
+  opening.bank[end] = static_cast<std::uint8_t>(b);
   lower(column_wake_, ready);
-  raise(opened_across_[mode ^ 1U], bank.cas_ready[mode ^ 1U]);
+  raise(opened_late_[mode ^ 1U], bank.cas_ready[mode ^ 1U]);
   bank.in_queue = e.left > 1;
   if (bank.in_queue) {
     queue.activate &= ~bit(place);

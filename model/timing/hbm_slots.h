@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "timing/hbm_bits.h"
 #include "timing/hbm_spec.h"
@@ -18,34 +19,14 @@ class HbmSlots {
  public:
   static constexpr int kMaxGroups = 32;  ///< of all SIDs and pseudo-channels
 
-  void reset(const HbmTimingSet& timing) {
+  explicit HbmSlots(const HbmTimingSet& timing) : left_(table(timing)) {
+    const int across = timing.stack_ids > 1 ? timing.tCCDR : 0;
+    far_ = std::max({timing.tCCDS, timing.tCCDL, across}) > kFour;
+    reset();
+  }
+  void reset() {
     base_ = -kPast;
     allowed_.fill(kAll);
-    const int sids = timing.stack_ids;
-    const auto of_sid = static_cast<std::uint32_t>((std::uint64_t{1} << timing.bank_groups) - 1);
-    const int groups = timing.pseudo_channels * sids * timing.bank_groups;
-    for (int group = 0; group < groups; ++group) {
-      const int rank = group / timing.bank_groups;
-      const std::uint32_t here = of_sid << (rank * timing.bank_groups);
-      std::uint32_t pseudo = 0;
-      for (int s = 0; s < sids; ++s) {
-        pseudo |= of_sid << ((rank / sids * sids + s) * timing.bank_groups);
-      }
-      for (const bool write : {false, true}) {
-        const int across = write || sids == 1 ? timing.tCCDS : timing.tCCDR;
-        for (int d = 0; d < kSpan; ++d) {
-          const int away = std::abs(d - kPast);
-          std::uint32_t taken = 0;
-          if (away == 0) taken = kAll;
-          if (away < timing.tCCDS) taken |= here;
-          if (away < across) taken |= pseudo & ~here;
-          if (away < timing.tCCDL) taken |= std::uint32_t{1} << group;
-          left_[write ? 1U : 0U][at(group)][at(d)] = ~taken;
-        }
-      }
-    }
-    const int longest = std::max({timing.tCCDS, timing.tCCDL, sids > 1 ? timing.tCCDR : 0});
-    far_ = longest > kFour;
   }
   /// Forgets what lies further behind than spacings reach. To be called before what follows, with a
   /// clock that never decreases.
@@ -67,7 +48,7 @@ class HbmSlots {
   }
   void book(int group, bool write, std::int64_t clock) {
     std::uint32_t* around = &allowed_[static_cast<std::size_t>(clock - base_ - kPast)];
-    const std::uint32_t* left = left_[write ? 1U : 0U][at(group)].data();
+    const std::uint32_t* left = (*left_)[write ? 1U : 0U][at(group)].data();
     take(around + kFour, left + kFour);
     take(around + 2 * kFour, left + 2 * kFour);
     if (!far_) return;
@@ -91,6 +72,38 @@ class HbmSlots {
     now &= rest;
     std::memcpy(slots, &now, sizeof now);
   }
+  /// Of a booking's direction and group: the groups that may still be served in the clocks around.
+  using Table = std::array<std::array<std::array<std::uint32_t, kSpan>, kMaxGroups>, 2>;
+
+  static std::shared_ptr<const Table> table(const HbmTimingSet& timing) {
+    const auto result = std::make_shared<Table>();
+    Table& left = *result;
+    const int sids = timing.stack_ids;
+    const auto of_sid = static_cast<std::uint32_t>((std::uint64_t{1} << timing.bank_groups) - 1);
+    const int groups = timing.pseudo_channels * sids * timing.bank_groups;
+    for (int group = 0; group < groups; ++group) {
+      const int rank = group / timing.bank_groups;
+      const std::uint32_t here = of_sid << (rank * timing.bank_groups);
+      std::uint32_t pseudo = 0;
+      for (int s = 0; s < sids; ++s) {
+        pseudo |= of_sid << ((rank / sids * sids + s) * timing.bank_groups);
+      }
+      for (const bool write : {false, true}) {
+        const int across = write || sids == 1 ? timing.tCCDS : timing.tCCDR;
+        for (int d = 0; d < kSpan; ++d) {
+          const int away = std::abs(d - kPast);
+          std::uint32_t taken = 0;
+          if (away == 0) taken = kAll;
+          if (away < timing.tCCDS) taken |= here;
+          if (away < across) taken |= pseudo & ~here;
+          if (away < timing.tCCDL) taken |= std::uint32_t{1} << group;
+          left[write ? 1U : 0U][at(group)][at(d)] = ~taken;
+        }
+      }
+    }
+    return result;
+  }
+
   void shift(std::int64_t base) {
     const auto by = static_cast<std::size_t>(std::min<std::int64_t>(base - base_, kWindow));
     base_ = base;
@@ -101,8 +114,8 @@ class HbmSlots {
 
   std::array<std::uint32_t, kWindow + kSpan + 1> allowed_{};
   std::int64_t base_ = -kPast;
-  bool far_ = false;  // spacings longer than four clocks
-  std::array<std::array<std::array<std::uint32_t, kSpan>, kMaxGroups>, 2> left_{};
+  bool far_ = false;                   // spacings longer than four clocks
+  std::shared_ptr<const Table> left_;  // one for all channels
 };
 
 }  // namespace athena::timing

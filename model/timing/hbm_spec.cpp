@@ -112,6 +112,11 @@ void check(const HbmTimingSet& t) {
           at(fmt::format("{} banks in a channel; at most 64 are supported", t.banks())));
   require(t.pseudo_channels <= 2, at("at most two pseudo-channels share a channel's command bus"));
   require(t.columns <= 256, at("a row has at most 256 column accesses"));
+  const int groups = t.pseudo_channels * t.stack_ids * t.bank_groups;
+  require(groups <= 32,
+          at(fmt::format("{} bank groups in a channel; at most 32 are supported", groups)));
+  require(t.tCCDL <= 8, at(fmt::format("tCCDL = {}; at most 8 is supported", t.tCCDL)));
+  require(t.tCCDR <= 8, at(fmt::format("tCCDR = {}; at most 8 is supported", t.tCCDR)));
 }
 
 void check(const HbmSpec& spec) {

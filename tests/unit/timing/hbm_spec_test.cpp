@@ -90,6 +90,14 @@ TEST_CASE("a set that contradicts itself is refused", "[hbm]") {
   SECTION("zero") {
     t.tCL = 0;
   }
+  SECTION("column commands further apart than the column bus looks") {
+    t.tCCDL = 9;
+  }
+  SECTION("more bank groups than the column bus knows") {
+    t.stack_ids = 4;
+    t.bank_groups = 8;
+    t.banks_per_group = 1;
+  }
   CHECK_THROWS_AS(check(t), InputError);
 }
 
