@@ -64,7 +64,8 @@ void HbmChannel::reset() {
   waiting_ = 0;
   now_ = next_ = row_free_ = 0;
   column_wake_ = row_wake_ = source_wake_ = kNever;
-  activate_wake_ = precharge_wake_ = {kNever, kNever};
+  activate_wake_ = {kNever, kNever};
+  precharge_wake_ = kNever;
   places_changed_ = false;
   next_refresh_ = spec_.refresh == HbmRefresh::kAllBank   ? k_.refi
                   : spec_.refresh == HbmRefresh::kPerBank ? k_.refi_pb
@@ -215,7 +216,8 @@ void HbmChannel::let_in(unsigned mode, Tick t) {
 void HbmChannel::turn(Tick t) {
   mode_ ^= 1U;
   lower(column_wake_, t);
-  activate_wake_ = precharge_wake_ = {t, t};
+  activate_wake_ = {t, t};
+  precharge_wake_ = t;
   lower(row_wake_, std::max(row_free_, t));
 }
 

@@ -228,7 +228,7 @@ class HbmChannel {
   }
   [[nodiscard]] Tick row_slot(Tick t);
   [[nodiscard]] int pick_activate(int pseudo, Tick t);
-  [[nodiscard]] int pick_precharge(int pseudo, Tick t);
+  [[nodiscard]] int pick_precharge(Tick t);
   [[nodiscard]] Tick refresh_slot(Tick t);
   void precharge_all(Pseudo& pc, Tick t);
   void issue_refresh(int target, Tick t);
@@ -316,7 +316,9 @@ class HbmChannel {
   Tick now_ = 0, next_ = 0;
   Tick row_free_ = 0;  // row command bus
   Tick column_wake_ = 0, row_wake_ = 0, source_wake_ = 0;
-  std::array<Tick, 2> activate_wake_{}, precharge_wake_{};  // parts of row_wake_, by pseudo-channel
+  // Parts of row_wake_: activations by pseudo-channel.
+  std::array<Tick, 2> activate_wake_{};
+  Tick precharge_wake_ = 0;
   bool places_changed_ = false;  // in the queues: when the source may go on
   Tick timer_ = 0;               // next refresh or sample
   Tick next_refresh_ = 0;

@@ -97,7 +97,8 @@ void HbmChannel::issue_refresh(int target, Tick t) {
   --refresh_count_;
   if (refresh_count_ > 0) return;
   lower(column_wake_, t + 1);
-  activate_wake_ = precharge_wake_ = {t, t};
+  activate_wake_ = {t, t};
+  precharge_wake_ = t;
 }
 
 /// The device closes the row itself behind its last access.

@@ -36,17 +36,16 @@ namespace athena::timing {
 
 /// The place of the oldest piece that finds its bank open with a wrong row that can be precharged
 /// at `t`, or kNone. Sets when to look again.
-[[gnu::always_inline]] inline int HbmChannel::pick_precharge(int p, Tick t) {
+[[gnu::always_inline]] inline int HbmChannel::pick_precharge(Tick t) {
   const HbmQueue& queue = queue_[mode_];
-  std::uint64_t wanting = queue.precharge & of_pseudo(queue, p);
-  Tick& wake = precharge_wake_[at(p)];
-  wake = kNever;
-  if (wanting == 0) return kNone;
-  if (pseudo_[at(p)].pre > t) {
-    wake = pseudo_[at(p)].pre;
-    return kNone;
-  }
+  std::uint64_t wanting = queue.precharge;
   std::uint64_t ready = 0;
+  Tick wake = kNever;
+  for (int p = 0; p < pseudos_; ++p) {
+    if (pseudo_[at(p)].pre <= t) continue;
+    if ((wanting & of_pseudo(queue, p)) != 0) lower(wake, pseudo_[at(p)].pre);
+    wanting &= ~of_pseudo(queue, p);
+  }
   for (; wanting != 0; wanting &= wanting - 1) {
     const int place = lowest(wanting);
     const Tick rested = pre_ready_[queue[place].bank];
@@ -54,36 +53,26 @@ namespace athena::timing {
     wake = std::min(wake, select(late, rested, kNever));
     ready |= bit(place) & ~static_cast<std::uint64_t>(late);
   }
-  if (ready == 0) return kNone;
-  if ((ready & (ready - 1)) != 0) wake = t;  // somebody else is ready too
-  return lowest(ready);
+  // Somebody else may be ready too.
+  precharge_wake_ = (ready & (ready - 1)) != 0 ? t : wake;
+  return ready == 0 ? kNone : lowest(ready);
 }
 
 [[gnu::always_inline]] inline Tick HbmChannel::row_slot(Tick t) {
   if (t < row_free_) return row_free_;
   int act = kNone;
-  int pre = kNone;
   for (int p = 0; p < pseudos_; ++p) {
     if (activate_wake_[at(p)] <= t) act = std::min(act, pick_activate(p, t));
   }
-  for (int p = 0; p < pseudos_; ++p) {
-    if (precharge_wake_[at(p)] > t) continue;
-    const int place = pick_precharge(p, t);
-    // Who is not chosen is looked at again.
-    if (const int later = std::max(place, pre); later != kNone) {
-      precharge_wake_[pseudo_of(queue_[mode_][later].bank)] = t;
-    }
-    pre = std::min(pre, place);
-  }
+  const int pre = precharge_wake_ <= t ? pick_precharge(t) : kNone;
   if (act < pre) {
-    if (pre != kNone) precharge_wake_[pseudo_of(queue_[mode_][pre].bank)] = t;
+    if (pre != kNone) precharge_wake_ = t;  // who is not chosen is looked at again
     issue_activate(act, t);
   } else if (pre != kNone) {
     issue_precharge(queue_[mode_][pre].bank, t);
   }
-  const Tick next = std::min(std::min(activate_wake_[0], activate_wake_[1]),
-                             std::min(precharge_wake_[0], precharge_wake_[1]));
-  return std::max(row_free_, next);
+  const Tick act_wake = std::min(activate_wake_[0], activate_wake_[1]);
+  return std::max(row_free_, std::min(act_wake, precharge_wake_));
 }
 
 [[gnu::always_inline]] inline void HbmChannel::issue_activate(int place, Tick t) {
@@ -188,7 +177,7 @@ inline void HbmChannel::issue_precharge(int b, Tick t) {
   if (asking == 0) return;
   queue.precharge |= asking & -asking;
   const Tick ready = std::max(pre_ready_[at(b)], t);
-  lower(precharge_wake_[p], ready);
+  lower(precharge_wake_, ready);
   lower(row_wake_, std::max(ready, row_free_));
 }
 
