@@ -11,6 +11,7 @@ namespace {
 
 std::vector<std::string> names_of(const std::vector<Kind>& kinds) {
   std::vector<std::string> out;
+  out.reserve(kinds.size());
   for (const Kind& kind : kinds) out.push_back(kind.name);
   return out;
 }

@@ -45,7 +45,9 @@ struct alignas(64) Bank {
   [[nodiscard]] std::size_t waiting(std::uint32_t key, Tick entry, Tick lead) const {
     static_assert(kWays == 4);
     // Mostly none: one jump that can be foreseen.
-    if (((batch[1] == key) | (batch[2] == key) | (batch[3] == key)) == 0) [[likely]]
+    const int hits = static_cast<int>(batch[1] == key) | static_cast<int>(batch[2] == key) |
+                     static_cast<int>(batch[3] == key);
+    if (hits == 0) [[likely]]
       return kWays;
     std::size_t way = 1;
     while (way < kWays && !(batch[way] == key && entry + lead <= act[way - 1])) ++way;

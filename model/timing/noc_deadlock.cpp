@@ -101,6 +101,7 @@ void require_deadlock_free(const Topology& topology) {
   const auto cycle = dependency_cycle(topology);
   if (cycle.empty()) return;
   std::vector<std::string> steps;
+  steps.reserve(cycle.size() + 1);
   for (const NocChannel& c : cycle) steps.push_back(describe(topology, c));
   steps.push_back(steps.front());
   throw InputError(

@@ -68,6 +68,7 @@ void Builder::row_backward(const Op& op, OpKind kind, const RowShape& shape,
   std::vector<TensorId> in = {gradient_of(op.outputs.front())};
   in.insert(in.end(), kept.begin(), kept.end());
   std::vector<TensorId> out;
+  out.reserve(targets.size());
   for (const TensorId t : targets) {
     out.push_back(parameters_.count(t) > 0 ? weight_gradient(t) : gradient(t));
   }

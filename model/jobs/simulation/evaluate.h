@@ -26,6 +26,7 @@ struct PhaseResult {
 };
 
 /// All of a point's result.
+// NOLINTNEXTLINE(bugprone-exception-escape): moving a json value checks an invariant, in vain
 struct PointResult {
   std::string model;
   double parameters = 0;
