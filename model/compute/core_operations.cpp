@@ -10,8 +10,6 @@ namespace athena::compute {
 
 using program::Env;
 using program::Instruction;
-using program::Opcode;
-using program::Var;
 using timing::Bound;
 using timing::Moment;
 

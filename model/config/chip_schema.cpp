@@ -291,7 +291,9 @@ const StructSchema& schema_of(const MemoryConfig*) {
           .field("page_policy", &MemoryConfig::page_policy, "what happens to a row behind its use")
           .field("scheduler", &MemoryConfig::scheduler, "which request is preferred")
           .field("read_queue", &MemoryConfig::read_queue,
-                 "column accesses that wait in one channel's controller", range(4, 1024))
+                 "column accesses that wait in one channel's controller, which looks at the 64 "
+                 "oldest requests of them",
+                 range(4, 1024))
           .field("write_queue", &MemoryConfig::write_queue, "the same for writes", range(4, 1024))
           .field("drain_high", &MemoryConfig::drain_high,
                  "share of the write queue at which writes are drained", range(0.0, 0.99))

@@ -50,7 +50,7 @@ std::string default_text(const Field& field, const Node& defaults) {
 std::string type_cell(const Field& field) {
   const StructSchema* group = below(field.type);
   if (group == nullptr) return type_text(field.type, field.constraint);
-  const std::string link = fmt::format("[{0}](#{0})", group->name());
+  std::string link = fmt::format("[{0}](#{0})", group->name());
   if (field.type.form == Form::kList) return "list of " + link;
   if (field.type.form == Form::kMap) return "map of " + link;
   return link;

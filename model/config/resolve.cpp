@@ -191,7 +191,7 @@ void mark_origin(Node& node, const std::string& origin, const Location& where) {
 fs::path repository_root() {
   if (const char* root = std::getenv("ATHENA_ROOT"); root != nullptr && *root != '\0') return root;
   std::error_code code;
-  const fs::path source(ATHENA_DEFAULT_ROOT);
+  fs::path source(ATHENA_DEFAULT_ROOT);
   if (fs::exists(source / "configs", code)) return source;
   return fs::current_path();
 }

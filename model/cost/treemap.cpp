@@ -79,6 +79,7 @@ std::vector<TreemapCell> treemap(const AreaReport& report) {
   std::stable_sort(order.begin(), order.end(),
                    [](const auto& a, const auto& b) { return a.second > b.second; });
   std::vector<double> areas;
+  areas.reserve(order.size());
   for (const auto& [parent, mm2] : order) areas.push_back(mm2);
   const double side = std::sqrt(report.total_mm2());
   const std::vector<Rectangle> outer = squarify(areas, {0.0, 0.0, side, side});
@@ -89,6 +90,7 @@ std::vector<TreemapCell> treemap(const AreaReport& report) {
     std::stable_sort(blocks.begin(), blocks.end(),
                      [](const AreaBlock& a, const AreaBlock& b) { return a.mm2 > b.mm2; });
     std::vector<double> inner;
+    inner.reserve(blocks.size());
     for (const AreaBlock& block : blocks) inner.push_back(block.mm2);
     const std::vector<Rectangle> places = squarify(inner, outer[i]);
     for (std::size_t j = 0; j < blocks.size(); ++j) {

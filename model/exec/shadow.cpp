@@ -185,7 +185,7 @@ Shadow::Ticket Shadow::begin(const Actor& actor, std::int64_t slot, const Target
     }
     transfer.access = free_.back();
     free_.pop_back();
-    accesses_[transfer.access] = std::move(access);
+    accesses_[transfer.access] = access;
     live_.push_back(transfer.access);
   }
   transfers_[ticket] = transfer;

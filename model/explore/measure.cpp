@@ -34,7 +34,7 @@ void collect_paths(const Json& json, const std::string& prefix, std::vector<std:
   }
   if (json.contains("nominal")) out.push_back(prefix);
   for (const auto& [name, value] : json.items()) {
-    collect_paths(value, prefix.empty() ? name : prefix + "." + name, out);
+    collect_paths(value, prefix.empty() ? name : fmt::format("{}.{}", prefix, name), out);
   }
 }
 

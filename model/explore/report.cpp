@@ -77,6 +77,7 @@ void find_volume(SweepReport& report) {
   std::sort(asked.begin(), asked.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<Objectives> all;
+  all.reserve(asked.size());
   for (const auto& [sequence, design] : asked) all.push_back(design);
   const ObjectiveBox box = bounding_box(all);
   std::vector<Objectives> front;

@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 
-extern char** environ;
+extern char** environ;  // NOLINT(readability-redundant-declaration): POSIX asks for it
 
 namespace athena::jobs {
 namespace {
@@ -42,6 +42,7 @@ CommandOutput run_command(const std::vector<std::string>& arguments) {
   posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], STDERR_FILENO);
   std::vector<std::string> copies = arguments;
   std::vector<char*> argv;
+  argv.reserve(copies.size() + 1);
   for (std::string& copy : copies) argv.push_back(copy.data());
   argv.push_back(nullptr);
   pid_t pid = -1;

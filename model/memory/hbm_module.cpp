@@ -15,6 +15,7 @@ sc_core::sc_time to_sc(Time t) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): by value, as SystemC keeps its name stack
 HbmModule::HbmModule(sc_core::sc_module_name name, const timing::HbmSpec& spec)
     : sc_module(name), socket("socket"), model_(spec) {
   socket.register_nb_transport_fw(this, &HbmModule::nb_transport_fw);

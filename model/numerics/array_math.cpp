@@ -118,7 +118,7 @@ void matmul_int8(std::span<const std::int8_t> a, std::span<const std::int8_t> b,
   for (std::int64_t row = 0; row < m; ++row) {
     std::fill(sums.begin(), sums.end(), 0U);
     for (std::int64_t kk = 0; kk < k; ++kk) {
-      const std::int32_t x = a[static_cast<std::size_t>(row * k + kk)];
+      const auto x = static_cast<std::int32_t>(a[static_cast<std::size_t>(row * k + kk)]);
       const std::int8_t* w = &b[static_cast<std::size_t>(kk * n)];
       for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += static_cast<std::uint32_t>(x * w[j]);
     }
@@ -158,7 +158,7 @@ void matmul_mx(const ArrayOrder& order, std::span<const std::int8_t> a,
     for (std::int64_t k0 = 0; k0 < k; k0 += group) {
       std::fill(sums.begin(), sums.end(), 0);
       for (std::int64_t kk = k0; kk < std::min(k, k0 + group); ++kk) {
-        const std::int32_t x = a[static_cast<std::size_t>(row * k + kk)];
+        const auto x = static_cast<std::int32_t>(a[static_cast<std::size_t>(row * k + kk)]);
         const std::int8_t* w = &b[static_cast<std::size_t>(kk * n)];
         for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += x * w[j];
       }

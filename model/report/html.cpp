@@ -67,7 +67,7 @@ std::string to_html(const nlohmann::ordered_json& document, const std::string& l
 }
 
 std::filesystem::path write_report(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / "report.html";
+  std::filesystem::path path = folder / "report.html";
   write_file_atomically(path, to_html(collect(folder), chart_library()));
   return path;
 }

@@ -152,10 +152,10 @@ std::optional<StepMeasurement> from_json(const json& row) {
 
 }  // namespace
 
-MeasurementStore::MeasurementStore(OperatorTimer& timer, std::filesystem::path folder)
+MeasurementStore::MeasurementStore(OperatorTimer& timer, const std::filesystem::path& folder)
     : timer_(timer) {
   if (folder.empty()) return;
-  file_ = std::move(folder) / (content_hash(timer.identity()) + ".json");
+  file_ = folder / (content_hash(timer.identity()) + ".json");
   if (!std::filesystem::exists(file_)) return;
   try {
     const json document = json::parse(read_file(file_));

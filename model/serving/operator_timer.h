@@ -107,7 +107,7 @@ class OperatorTimer {
 class MeasurementStore {
  public:
   /// Reads what is there. An unreadable or foreign file is an InputError naming it.
-  MeasurementStore(OperatorTimer& timer, std::filesystem::path folder = {});
+  MeasurementStore(OperatorTimer& timer, const std::filesystem::path& folder = {});
   /// The measurement of a shape; empty when the hardware cannot hold it.
   [[nodiscard]] const std::optional<StepMeasurement>& get(const StepShape& shape);
   /// Writes the file when something is new.

@@ -86,7 +86,7 @@ void Dispatcher::run_callbacks() {
 void Dispatcher::arm() {
   if (heap_.empty()) return;
   const sc_core::sc_time due = to_sc(Time(heap_.front().at) + origin_);
-  const sc_core::sc_time present = sc_core::sc_time_stamp();
+  const sc_core::sc_time& present = sc_core::sc_time_stamp();
   wake_event_.notify(due > present ? due - present : sc_core::SC_ZERO_TIME);
 }
 

@@ -128,6 +128,7 @@ double EnergyTable::link_j_per_byte(std::string_view kind) const {
 
 std::vector<std::string> known_processes() {
   std::vector<std::string> names;
+  names.reserve(std::size(kNodes) + std::size(kAliases));
   for (const NodeScale& node : kNodes) names.emplace_back(node.process);
   for (const Alias& alias : kAliases) names.emplace_back(alias.name);
   return names;

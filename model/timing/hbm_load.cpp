@@ -142,7 +142,7 @@ HbmTimingSet load_timing(const std::string& name) {
     return set;
   }
   const config::Node document = config::resolve(name, kKind);
-  const auto set = config::bind<HbmTimingSet>(document);
+  auto set = config::bind<HbmTimingSet>(document);
   check_timing(document);
   return set;
 }
@@ -257,6 +257,7 @@ HbmSpec memory_spec(const config::ChipConfig& chip) {
 
 std::vector<HbmMapSlice> read_map(const std::vector<std::string>& fields) {
   std::vector<std::string> known;
+  known.reserve(kHbmFields);
   for (int f = 0; f < kHbmFields; ++f) known.emplace_back(name(static_cast<HbmField>(f)));
   std::vector<HbmMapSlice> slices;
   for (const std::string& text : fields) {
@@ -276,8 +277,9 @@ std::vector<HbmMapSlice> read_map(const std::vector<std::string>& fields) {
     const char* first = space == std::string::npos ? last : text.data() + space + 1;
     const auto [rest, code] = std::from_chars(first, last, bits);
     if (code != std::errc{} || rest != last || bits < 1 || bits > 48) {
-      throw InputError("address map: expected a field and its number of bits, as in '" + field +
-                       " 2', not '" + text + "'.");
+      throw InputError(fmt::format(
+          "address map: expected a field and its number of bits, as in '{} 2', not '{}'.", field,
+          text));
     }
     slices.push_back({static_cast<HbmField>(at - known.begin()), bits});
   }

@@ -162,6 +162,7 @@ NocMeasurement measure_flits(const Topology& topology, const NocLoad& load) {
   const double packets_per_cycle = load.rate / load.packet_flits;
   Rng rng(load.seed);
   std::vector<Source> sources;
+  sources.reserve(static_cast<std::size_t>(terminals));
   for (int t = 0; t < terminals; ++t) sources.emplace_back(packets_per_cycle, rng);
   FlitNetwork net(topology);
   Tally tally(load, terminals);

@@ -132,6 +132,7 @@ std::string explain(const std::vector<const Json*>& results) {
       shares[name] += share.get<double>() * seconds;
   }
   std::vector<std::pair<double, std::string>> sorted;
+  sorted.reserve(shares.size());
   for (const auto& [name, share] : shares) sorted.emplace_back(share, name);
   std::sort(sorted.rbegin(), sorted.rend());
   std::string text;

@@ -235,6 +235,7 @@ ErrorTable validate_noc(const std::filesystem::path& file, NocTier tier,
       read_table(file, {"config", "topology", "k", "traffic", "packet_flits", "num_vcs",
                         "vc_buf_flits", "inject_rate_flits", "accepted_rate_flits", "pkt_latency"});
   std::vector<Case> cases;
+  cases.reserve(rows.size());
   for (const TableRow& row : rows) cases.push_back(case_of(row));
   const auto most = saturations(cases);
   std::vector<Figure> figures;

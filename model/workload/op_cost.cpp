@@ -115,7 +115,6 @@ Traffic row_traffic(const Op& op) {
     case OpKind::kActivationBackward:
       return {n * (op.gated ? 3 : 2), n * (op.gated ? 2 : 1)};
     case OpKind::kAdd:
-      return {2 * n, n};
     case OpKind::kMul:
       return {2 * n, n};
     case OpKind::kMulBackward:

@@ -102,6 +102,7 @@ Graph row_op_graph(std::string_view op_name, std::int64_t rows, std::int64_t wid
   op.shape = RowShape{rows, width, 0};
   Graph graph = one_op(std::move(op));
   std::vector<TensorId> in;
+  in.reserve(static_cast<std::size_t>(found->inputs));
   for (int i = 0; i < found->inputs; ++i) {
     in.push_back(graph.add(make(i == 0 ? "in" : "in2", {rows, found->gated ? 2 * width : width},
                                 dtype, Role::kInput)));

@@ -26,7 +26,6 @@ struct PhaseResult {
 };
 
 /// All of a point's result.
-// NOLINTNEXTLINE(bugprone-exception-escape): moving a json value checks an invariant, in vain
 struct PointResult {
   std::string model;
   double parameters = 0;

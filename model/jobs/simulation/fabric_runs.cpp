@@ -21,6 +21,7 @@ std::vector<std::vector<int>> groups_of(int chips, int ranks, int stride) {
     for (int offset = 0; offset < stride && block + offset + (ranks - 1) * stride < chips;
          ++offset) {
       std::vector<int> members;
+      members.reserve(static_cast<std::size_t>(ranks));
       for (int i = 0; i < ranks; ++i) members.push_back(block + offset + i * stride);
       groups.push_back(std::move(members));
     }

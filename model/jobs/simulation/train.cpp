@@ -106,6 +106,7 @@ TrainResult run_training(StepRunner& runner, const Workload& work, const PointSp
     const StageTimes& times = stages[static_cast<std::size_t>(index)];
     const auto seconds = [](const std::vector<Part>& list) {
       std::vector<Seconds> out;
+      out.reserve(list.size());
       for (const Part& part : list) out.emplace_back(part.step.seconds);
       return out;
     };

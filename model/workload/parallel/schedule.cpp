@@ -109,6 +109,7 @@ PipelineRun simulate_pipeline(const Parallelism& p, int micro_batches, const Pip
   Ends forward(chunks, micro_batches);
   Ends backward(chunks, micro_batches);
   std::vector<std::vector<PipelineTask>> order;
+  order.reserve(static_cast<std::size_t>(p.pp));
   for (int s = 0; s < p.pp; ++s) order.push_back(stage_order(p, s, micro_batches));
   std::vector<std::size_t> next(static_cast<std::size_t>(p.pp), 0);
   std::vector<Seconds> free(static_cast<std::size_t>(p.pp), Seconds(0));
