@@ -71,6 +71,7 @@ cost::RunOutcome outcome_of(const jobs::Outcome& outcome) {
 cost::RunSource simulated_runs(const Options& options, Session& session) {
   return [&options, &session](const std::vector<cost::RunRequest>& requests) {
     std::vector<jobs::PointSpec> points;
+    points.reserve(requests.size());
     for (const cost::RunRequest& request : requests) {
       points.push_back(point_of(request, options.fidelity));
     }
@@ -133,6 +134,7 @@ std::string summary_text(const std::vector<cost::ClaimRow>& rows) {
 void keep_only(std::vector<cost::ClaimRow>& rows, const std::string& id) {
   if (id.empty()) return;
   std::vector<std::string> ids;
+  ids.reserve(rows.size());
   for (const cost::ClaimRow& row : rows) ids.push_back(row.id);
   if (std::find(ids.begin(), ids.end(), id) == ids.end()) {
     throw InputError(fmt::format("--only {}: expected one of {}.{}", id, join(ids, ", "),

@@ -105,7 +105,7 @@ std::string fish_script(const CLI::App& app) {
   std::string out =
       "# athena: completion for fish. Use: athena completion fish | source\n"
       "complete -c athena -n __fish_use_subcommand -f\n";
-  const auto quoted = [](std::string text) {
+  const auto quoted = [](const std::string& text) {
     std::string safe;
     for (const char c : text) safe += c == '\'' ? std::string("\\'") : std::string(1, c);
     return "'" + safe + "'";

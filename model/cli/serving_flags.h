@@ -20,7 +20,7 @@ struct HardwareFlags {
   std::string vs;
   std::string vs_stack;
   std::vector<std::string> vs_sets;
-  std::string store = "";  ///< folder of stored step times
+  std::string store;  ///< folder of stored step times
   bool no_store = false;
   void add_to(CLI::App& command, bool with_vs);
   /// `--set vs:...` goes to the other side. Called once after parsing.
