@@ -197,6 +197,7 @@ std::vector<std::string> ChipArray::parity() const {
     ++cores;
     sum += array->compared();
   }
+  lines.reserve(lines.size() + formats.size());
   for (const auto& [format, all] : formats) {
     lines.push_back(fmt::format("PARITY systolic_array {}: cores={} {}",
                                 show(params_of(static_cast<ArrayFormat>(format))), all.first,

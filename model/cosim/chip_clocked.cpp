@@ -91,7 +91,7 @@ void ChipClocked::add_dma(const config::ChipConfig& chip, Backend backend) {
   std::string built;
   for (const timing::DmaRtlParams& p : dma_variants()) {
     built += (built.empty() ? "" : "; ") + show(p);
-    if (p.data_bits / 8 != dma.bytes_per_cycle || in_flight(p) != dma.outstanding.value()) continue;
+    if (p.data_bits != 8 * dma.bytes_per_cycle || in_flight(p) != dma.outstanding.value()) continue;
     bodies_.dma_params = p;
     bodies_.dma = maker(
         kDma, backend, [p] { return std::make_unique<timing::DmaStep>(p); },

@@ -78,6 +78,7 @@ ChipSoftmax::Timed ChipSoftmax::time(std::int64_t rows, std::int64_t cols) {
   timed.model = timed.unit = timing::softmax_cycles(list).value() + 1;
   if (backend_ == Backend::kModel) return timed;
   std::vector<SoftmaxRow> zeros;
+  zeros.reserve(list.size());
   for (const std::int64_t b : list) zeros.emplace_back(static_cast<std::size_t>(b * params_.lanes));
   timed.unit = run_softmax_rows(unit(0), params_, zeros, nullptr) + 1;
   if (backend_ == Backend::kLockstep && timed.unit != timed.model) {
