@@ -106,7 +106,8 @@ void HbmChannel::first_in_source() {
   while (source_wake_ <= t) {
     const Tick accept = source_wake_ - 1;
     const HbmPiece& piece = source_[source_head_ & source_mask_];
-    if (source_mode_ == 0 && used_[1] != 0 && forwarded(piece)) {
+    const bool passes = source_mode_ == 0 && used_[1] != 0 && forwarded(piece);
+    if (passes) {
       // The data leave the write queue in the next clock and never touch the bus.
       done_.add() = {accept + k_.per_clock, accept, piece.arrival, piece.tag, false};
       counts_.forwarded += piece.bursts;
@@ -121,7 +122,8 @@ void HbmChannel::first_in_source() {
     }
     const std::size_t mode = source_mode_;
     look_at_source();
-    if (source_mode_ != mode) places = HbmReleases::Cursor(releases_, source_mode_);
+    // Who took no place asks for none of the next one's.
+    if (source_mode_ != mode || passes) places = HbmReleases::Cursor(releases_, source_mode_);
     source_wake_ = source_due(accept, places);
   }
 }
@@ -161,16 +163,16 @@ bool HbmChannel::forwarded(const HbmPiece& piece) const {
   if (pc.pending++ == 0) pc.busy_since = t;
   Behind& behind = behind_[mode];
   if (behind.count > 0 || queue_[mode].full()) {
-    write(behind.ring[(behind.head + behind.count++) & (behind.ring.size() - 1)], piece, t);
+    take_over(behind.ring[(behind.head + behind.count++) & (behind.ring.size() - 1)], piece, t);
     return;
   }
   const bool first = queue_[mode].of_bank(piece.bank) == 0;
   const int place = queue_[mode].append(piece.bank);
-  write(queue_[mode][place], piece, t);
+  take_over(queue_[mode][place], piece, t);
   entered(place, mode, first, t);
 }
 
-inline void HbmChannel::write(Entry& entry, const HbmPiece& piece, Tick t) {
+inline void HbmChannel::take_over(Entry& entry, const HbmPiece& piece, Tick t) {
   entry.arrival = piece.arrival;
   entry.accept = t;
   entry.seq = seq_++;

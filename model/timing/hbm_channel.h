@@ -67,7 +67,7 @@ struct HbmDone {
 class HbmChannel {
  public:
   static constexpr Tick kNever = INT64_MAX / 4;
-  static constexpr int kMaxBanks = 64;
+  static constexpr int kMaxBanks = HbmQueue::kMaxBanks;
 
   explicit HbmChannel(const HbmSpec& spec);
 
@@ -101,10 +101,11 @@ class HbmChannel {
   static constexpr int kNone = HbmQueue::kPlaces;
   /// Accesses that one decision books: no longer than others should wait.
   static constexpr int kBooked = 8;
-  /// Clocks that such bookings reach at most: with kAhead, less than HbmReleases::kReach.
+  /// Clocks that such bookings reach at most.
   static constexpr int kReach = 44;
   /// Clocks that column commands are decided ahead where nothing can come between.
   static constexpr int kAhead = 8;
+  static_assert(kReach + kAhead < HbmReleases::kReach);
 
   struct Bank {
     std::array<Tick, 2> cas_ready{};  // tRCD
@@ -158,7 +159,7 @@ class HbmChannel {
   void grow_source();
   void first_in_source();
   void insert(const HbmPiece& piece, Tick t);
-  void write(Entry& entry, const HbmPiece& piece, Tick t);
+  void take_over(Entry& entry, const HbmPiece& piece, Tick t);
   void entered(int place, unsigned mode, bool first, Tick t);
   void let_in(unsigned mode, Tick t);
   void settle(int bank, unsigned mode, Tick t);
@@ -234,8 +235,8 @@ class HbmChannel {
   void issue_refresh(int target, Tick t);
   void issue_opened(int bank, Tick t);
   void issue_hit(int place, Tick t);
-  Tick issue(Entry& e, unsigned mode, bool opened, std::uint64_t older, Tick t);
-  [[nodiscard]] int bookable(const Entry& e, unsigned mode, bool opened, std::uint64_t older,
+  Tick issue(Entry& e, unsigned mode, bool opened, std::uint64_t earlier, Tick t);
+  [[nodiscard]] int bookable(const Entry& e, unsigned mode, bool opened, std::uint64_t earlier,
                              Tick t) const;
   Tick book(int bank, unsigned mode, int count, bool held, Tick t, int& booked);
   void complete(const Entry& e, unsigned mode, Tick last);

@@ -148,25 +148,24 @@ inline Tick HbmChannel::turned(int group, unsigned mode) const {
 }
 
 /// How many of an entry's accesses may be booked at once without taking a slot that somebody with a
-/// better claim would have: a row just opened in the same bank group, a row hit there of `older`
+/// better claim would have: a row just opened in the same bank group, a row hit there of `earlier`
 /// places, a refresh, the other direction, or (tCCDR does not fit into the gaps that tCCDL leaves)
 /// anything of another SID.
 [[gnu::always_inline]] inline int HbmChannel::bookable(const Entry& e, unsigned mode, bool opened,
-                                                       std::uint64_t older, Tick t) const {
+                                                       std::uint64_t earlier, Tick t) const {
   if (refresh_count_ > 0) return 1;
   // Shortly before the bus turns round: what is not issued by then stays behind.
   constexpr int kNear = 6;
   if (mode_ == 0 ? used_[1] > high_ - kNear : used_[1] <= low_ + kNear) return 1;
   const int b = e.bank;
   const HbmQueue& queue = queue_[mode];
-  if ((queue.hits() & queue.of_group(b >> group_shift_) & older) != 0) return 1;
+  if ((queue.hits() & queue.of_group(b >> group_shift_) & earlier) != 0) return 1;
   const std::uint64_t others = (group_banks_ << (b & ~group_low_)) & ~bit(b);
   Tick opens = kNever;  // when the next row just opened may be read
   for (std::uint64_t mask = active_ & others; mask != 0; mask &= mask - 1) {
     const int other = lowest(mask);
     lower(opens, bank_[at(other)].cas_ready[mode]);
-    if (opened && bank_[at(other)].mode == mode &&
-        HbmChannel::older(active_seq_[at(other)], e.seq)) {
+    if (opened && bank_[at(other)].mode == mode && older(active_seq_[at(other)], e.seq)) {
       return 1;
     }
   }
@@ -224,11 +223,11 @@ inline Tick HbmChannel::turned(int group, unsigned mode) const {
 
 /// Issues the first of an entry's accesses at `t` and books others; returns the tick of the last.
 [[gnu::always_inline]] inline Tick HbmChannel::issue(Entry& e, unsigned mode, bool opened,
-                                                     std::uint64_t older, Tick t) {
+                                                     std::uint64_t earlier, Tick t) {
   const int b = e.bank;
   Pseudo& pc = pseudo_[pseudo_of(b)];
   if (t > pc.data_end) account_gap(b, mode, opened, t);
-  const int wanted = e.left == 1 ? 1 : bookable(e, mode, opened, older, t);
+  const int wanted = e.left == 1 ? 1 : bookable(e, mode, opened, earlier, t);
   int count = 0;
   // An access that opened its row gave up its place with the ACT.
   const Tick last = book(b, mode, wanted, !opened, t, count);

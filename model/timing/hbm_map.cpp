@@ -151,6 +151,8 @@ void add_hash(Layout& layout) {
   Bits& channel = field(HbmField::kChannel);
   constexpr std::size_t kChannelFold = 6;
   Bits sum(std::max(kChannelFold, channel.size()), 0);
+  // By the width of the channel number where the reference has rows (8 and 16 channels), elsewhere
+  // as for 8.
   fold(sum, columns, channel.size() == 4 ? 4 : 3);
   fold(sum, bank, 1);
   fold(sum, sid, 1);

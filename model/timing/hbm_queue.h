@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "timing/hbm_bits.h"
+#include "timing/hbm_slots.h"
 #include "timing/hbm_ticks.h"
 
 namespace athena::timing {
@@ -14,7 +15,6 @@ class HbmQueue {
  public:
   static constexpr int kPlaces = 64;  ///< pieces that the scheduler looks at
   static constexpr int kMaxBanks = 64;
-  static constexpr int kMaxGroups = 32;
   static constexpr int kMaxRanks = 8;  ///< SIDs of all pseudo-channels
 
   struct Entry {
@@ -132,7 +132,7 @@ class HbmQueue {
   }
 
   std::array<std::uint64_t, kMaxBanks> of_bank_{};
-  std::array<std::uint64_t, kMaxGroups> of_group_{};
+  std::array<std::uint64_t, HbmSlots::kMaxGroups> of_group_{};
   std::array<std::uint64_t, kMaxRanks> of_rank_{};
   std::uint64_t live_ = 0, hits_ = 0;
   std::uint32_t hit_groups_ = 0;

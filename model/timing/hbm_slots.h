@@ -18,6 +18,7 @@ namespace athena::timing {
 class HbmSlots {
  public:
   static constexpr int kMaxGroups = 32;  ///< of all SIDs and pseudo-channels
+  static constexpr int kMaxSpacing = 8;  ///< longest tCCD
 
   explicit HbmSlots(const HbmTimingSet& timing) : left_(table(timing)) {
     const int across = timing.stack_ids > 1 ? timing.tCCDR : 0;
@@ -59,9 +60,10 @@ class HbmSlots {
  private:
   static constexpr std::uint32_t kAll = ~std::uint32_t{0};
   static constexpr int kFour = 4;
-  static constexpr int kPast = 2 * kFour;  // longest spacing that is supported
-  static constexpr int kSpan = 4 * kFour;  // clocks around a booking that it may affect
-  static constexpr int kWindow = 128;      // clocks
+  static constexpr int kPast = kMaxSpacing;
+  static constexpr int kSpan = 2 * kMaxSpacing;  // clocks around a booking that it may affect
+  static_assert(kPast == 2 * kFour);             // as book() takes them
+  static constexpr int kWindow = 128;            // clocks
 
   /// Four clocks at once.
   static void take(std::uint32_t* slots, const std::uint32_t* left) {

@@ -6,6 +6,8 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "timing/hbm_queue.h"
+#include "timing/hbm_slots.h"
 
 namespace athena::timing {
 namespace {
@@ -108,15 +110,19 @@ void check(const HbmTimingSet& t) {
     require(value > 0 && std::has_single_bit(static_cast<unsigned>(value)),
             at(fmt::format("{} is {} but must be a power of two", name, value)));
   }
-  require(t.banks() <= 64,
-          at(fmt::format("{} banks in a channel; at most 64 are supported", t.banks())));
+  require(t.banks() <= HbmQueue::kMaxBanks,
+          at(fmt::format("{} banks in a channel; at most {} are supported", t.banks(),
+                         HbmQueue::kMaxBanks)));
   require(t.pseudo_channels <= 2, at("at most two pseudo-channels share a channel's command bus"));
   require(t.columns <= 256, at("a row has at most 256 column accesses"));
   const int groups = t.pseudo_channels * t.stack_ids * t.bank_groups;
-  require(groups <= 32,
-          at(fmt::format("{} bank groups in a channel; at most 32 are supported", groups)));
-  require(t.tCCDL <= 8, at(fmt::format("tCCDL = {}; at most 8 is supported", t.tCCDL)));
-  require(t.tCCDR <= 8, at(fmt::format("tCCDR = {}; at most 8 is supported", t.tCCDR)));
+  require(groups <= HbmSlots::kMaxGroups,
+          at(fmt::format("{} bank groups in a channel; at most {} are supported", groups,
+                         HbmSlots::kMaxGroups)));
+  for (const auto& [name, value] : {std::pair{"tCCDL", t.tCCDL}, {"tCCDR", t.tCCDR}}) {
+    require(value <= HbmSlots::kMaxSpacing, at(fmt::format("{} = {}; at most {} is supported", name,
+                                                           value, HbmSlots::kMaxSpacing)));
+  }
 }
 
 void check(const HbmSpec& spec) {

@@ -43,41 +43,60 @@ class Poisson {
   double at_ = 0.0;
 };
 
-/// Sums over the requests behind the first tenth.
+/// What the requests behind the first tenth, which does not count, add up to.
+struct Counted {
+  std::uint64_t requests = 0, reads = 0;
+  Time begin{0}, end{0};
+  double read_fs = 0.0;     // of reads, arrival to last byte, summed
+  double control_fs = 0.0;  // ... from their controller's queue on
+
+  void fill(HbmMeasured& result, const HbmSpec& spec) const {
+    constexpr double kFsPerNs = 1e6;
+    const double span = to_seconds(end - begin).value();
+    result.bandwidth = static_cast<double>(requests) * static_cast<double>(kRequest.value()) /
+                       span / spec.peak().value();
+    if (reads > 0) {
+      result.read_latency_ns = read_fs / static_cast<double>(reads) / kFsPerNs;
+      result.controller_latency_ns = control_fs / static_cast<double>(reads) / kFsPerNs;
+    }
+    result.simulated_s = to_seconds(end).value();
+  }
+};
+
+std::uint64_t uncounted(std::uint64_t requests) {
+  return requests / 10;
+}
+/// Requests of a closed loop.
+std::size_t in_flight(const HbmPattern& pattern, const HbmSpec& spec, const HbmRun& run) {
+  if (pattern.chase()) return 1;
+  return static_cast<std::size_t>(run.outstanding) * static_cast<std::size_t>(spec.channels());
+}
+
+/// Counts requests whose ends become known in another order than they are sent in.
 class Meter {
  public:
-  explicit Meter(std::uint64_t requests) : skip_(requests / 10), requests_(requests) {}
+  explicit Meter(std::uint64_t requests) : skip_(uncounted(requests)) {
+    counted_.requests = requests - skip_;
+  }
 
   /// Requests in the order of their submission.
   void latency(std::uint64_t index, bool write, Time arrival, Time accept, Time finish) {
     if (index < skip_ || write) return;
-    read_ += static_cast<double>((finish - arrival).value());
-    control_ += static_cast<double>((finish - accept).value());
-    ++reads_;
+    counted_.read_fs += static_cast<double>((finish - arrival).value());
+    counted_.control_fs += static_cast<double>((finish - accept).value());
+    ++counted_.reads;
   }
   /// Completions in the order of time.
   void finished(Time at) {
-    if (++finished_ == skip_) begin_ = at;
-    end_ = std::max(end_, at);
+    if (++finished_ == skip_) counted_.begin = at;
+    counted_.end = std::max(counted_.end, at);
   }
-  void fill(HbmMeasured& result, const HbmSpec& spec) const {
-    constexpr double kFsPerNs = 1e6;
-    const double span = to_seconds(end_ - begin_).value();
-    result.bandwidth = static_cast<double>((requests_ - skip_)) *
-                       static_cast<double>(kRequest.value()) / span / spec.peak().value();
-    if (reads_ > 0) {
-      result.read_latency_ns = read_ / static_cast<double>(reads_) / kFsPerNs;
-      result.controller_latency_ns = control_ / static_cast<double>(reads_) / kFsPerNs;
-    }
-    result.simulated_s = to_seconds(end_).value();
-  }
-  [[nodiscard]] Time end() const { return end_; }
+  [[nodiscard]] const Counted& counted() const { return counted_; }
   [[nodiscard]] std::uint64_t finished() const { return finished_; }
 
  private:
-  std::uint64_t skip_ = 0, requests_ = 0, finished_ = 0, reads_ = 0;
-  Time begin_{0}, end_{0};
-  double read_ = 0.0, control_ = 0.0;
+  std::uint64_t skip_ = 0, finished_ = 0;
+  Counted counted_;
 };
 
 /// Completions that lie ahead, by tick: a ring, since none lies further ahead than a read takes,
@@ -124,6 +143,82 @@ class Ahead {
   std::vector<std::uint64_t> some_;
 };
 
+/// Request i arrives when request i - window has gone, and not before request i - 1.
+class Window {
+ public:
+  explicit Window(std::size_t size) : finish_(size, Time(0)) {}
+  Time arrive() {
+    const std::int64_t free = finish_[at_].value();
+    now_ = free > now_ ? free : now_;
+    return Time(now_);
+  }
+  void depart(Time done) {
+    finish_[at_] = done;
+    at_ = at_ + 1 == finish_.size() ? 0 : at_ + 1;
+  }
+
+ private:
+  std::vector<Time> finish_;
+  std::size_t at_ = 0;
+  std::int64_t now_ = 0;
+};
+
+/// Requests that arrive whatever has become of those before them.
+class Open {
+ public:
+  explicit Open(Poisson poisson) : poisson_(poisson) {}
+  Time arrive() { return poisson_.next(); }
+  void depart(Time) {}
+
+ private:
+  Poisson poisson_;
+};
+
+/// Sends `count` requests, whose ends are known at once; `begin` is the last one's.
+template <class Arrivals>
+Counted send_fast(timing::HbmFast& memory, HbmPattern& pattern, std::uint64_t count,
+                  Arrivals& arrivals) {
+  // Copies, for the compiler to keep in registers.
+  HbmPattern next = pattern;
+  Arrivals loop = std::move(arrivals);
+  Time done(0);
+  std::int64_t end = 0;
+  double latency = 0.0;
+  std::uint64_t writes = 0;
+  for (std::uint64_t left = count; left > 0; --left) {
+    const HbmAccess access = next.next();
+    const Time at = loop.arrive();
+    done = memory.access(at, access.address, kRequest, access.write);
+    loop.depart(done);
+    end = done.value() > end ? done.value() : end;
+    if (access.write) {
+      ++writes;
+    } else {
+      latency += static_cast<double>((done - at).value());
+    }
+  }
+  pattern = next;
+  arrivals = std::move(loop);
+  return {count, count - writes, done, Time(end), latency, 0.0};
+}
+
+/// A tenth that does not count, then the others.
+template <class Arrivals>
+HbmMeasured measure_fast(timing::HbmFast& memory, const HbmRun& run, HbmPattern pattern,
+                         Arrivals arrivals) {
+  const std::uint64_t skip = uncounted(run.requests);
+  const double started = cpu_seconds();
+  const Counted before = send_fast(memory, pattern, skip, arrivals);
+  Counted counted = send_fast(memory, pattern, run.requests - skip, arrivals);
+  HbmMeasured result;
+  result.cpu_s = cpu_seconds() - started;
+  counted.begin = before.begin;
+  counted.end = std::max(before.end, counted.end);
+  counted.fill(result, memory.spec());
+  result.counters = memory.counters(counted.end);
+  return result;
+}
+
 }  // namespace
 
 HbmMeasured drive_queued(const HbmSpec& spec, const HbmRun& run) {
@@ -136,9 +231,7 @@ HbmMeasured drive_queued(const HbmSpec& spec, const HbmRun& run) {
   Meter meter(run.requests);
   Ahead ahead(2 * (ticks.read_latency + step));
   const bool closed = run.offered_load <= 0.0;
-  const std::uint64_t window = pattern.chase() ? 1
-                                               : static_cast<std::uint64_t>(run.outstanding) *
-                                                     static_cast<std::uint64_t>(spec.channels());
+  const std::uint64_t window = in_flight(pattern, spec, run);
   std::uint64_t sent = 0;
   const auto send = [&](Time at) {
     const HbmAccess access = pattern.next();
@@ -171,114 +264,17 @@ HbmMeasured drive_queued(const HbmSpec& spec, const HbmRun& run) {
   }
   HbmMeasured result;
   result.cpu_s = cpu_seconds() - started;
-  meter.fill(result, spec);
-  result.counters = memory.counters(meter.end());
+  meter.counted().fill(result, spec);
+  result.counters = memory.counters(meter.counted().end);
   return result;
 }
-
-namespace {
-
-/// What drive_fast measures: the same as Meter, of requests whose end is known at once.
-struct Passed {
-  Time last{0};          // end of the last request sent
-  Time end{0};           // of all requests
-  double latency = 0.0;  // of reads, summed, fs
-  std::uint64_t reads = 0;
-};
-
-/// Request i arrives when request i - window has gone, and not before request i - 1.
-class Window {
- public:
-  explicit Window(std::size_t size) : finish_(size, Time(0)) {}
-  Time arrive() {
-    const std::int64_t free = finish_[at_].value();
-    now_ = free > now_ ? free : now_;
-    return Time(now_);
-  }
-  void depart(Time done) {
-    finish_[at_] = done;
-    at_ = at_ + 1 == finish_.size() ? 0 : at_ + 1;
-  }
-
- private:
-  std::vector<Time> finish_;
-  std::size_t at_ = 0;
-  std::int64_t now_ = 0;
-};
-
-/// Requests that arrive whatever has become of those before them.
-class Open {
- public:
-  explicit Open(Poisson poisson) : poisson_(poisson) {}
-  Time arrive() { return poisson_.next(); }
-  void depart(Time) {}
-
- private:
-  Poisson poisson_;
-};
-
-/// Sends `count` requests and adds them up.
-template <class Arrivals>
-Passed send_fast(timing::HbmFast& memory, HbmPattern& pattern, std::uint64_t count,
-                 Arrivals& arrivals) {
-  // Copies, for the compiler to keep in registers.
-  HbmPattern next = pattern;
-  Arrivals loop = std::move(arrivals);
-  Time done(0);
-  std::int64_t end = 0;
-  double latency = 0.0;
-  std::uint64_t writes = 0;
-  for (std::uint64_t left = count; left > 0; --left) {
-    const HbmAccess access = next.next();
-    const Time at = loop.arrive();
-    done = memory.access(at, access.address, kRequest, access.write);
-    loop.depart(done);
-    end = done.value() > end ? done.value() : end;
-    if (access.write) {
-      ++writes;
-    } else {
-      latency += static_cast<double>((done - at).value());
-    }
-  }
-  pattern = next;
-  arrivals = std::move(loop);
-  return {done, Time(end), latency, count - writes};
-}
-
-/// A tenth that does not count, then the others.
-template <class Arrivals>
-HbmMeasured measure_fast(timing::HbmFast& memory, const HbmRun& run, HbmPattern pattern,
-                         Arrivals arrivals) {
-  constexpr double kFsPerNs = 1e6;
-  const std::uint64_t skip = run.requests / 10;
-  const double started = cpu_seconds();
-  const Passed before = send_fast(memory, pattern, skip, arrivals);
-  const Passed counted = send_fast(memory, pattern, run.requests - skip, arrivals);
-  HbmMeasured result;
-  result.cpu_s = cpu_seconds() - started;
-  const Time end = std::max(before.end, counted.end);
-  result.bandwidth = static_cast<double>(run.requests - skip) *
-                     static_cast<double>(kRequest.value()) / to_seconds(end - before.last).value() /
-                     memory.spec().peak().value();
-  if (counted.reads > 0) {
-    result.read_latency_ns = counted.latency / static_cast<double>(counted.reads) / kFsPerNs;
-  }
-  result.simulated_s = to_seconds(end).value();
-  result.counters = memory.counters(end);
-  return result;
-}
-
-}  // namespace
 
 HbmMeasured drive_fast(const HbmSpec& spec, const HbmRun& run) {
   timing::HbmFast memory(spec);
   const HbmPattern pattern(run.pattern, static_cast<std::uint64_t>(spec.capacity().value()),
                            run.seed);
   if (run.offered_load > 0.0) return measure_fast(memory, run, pattern, Open(Poisson(spec, run)));
-  const std::size_t window = pattern.chase() ? 1
-                                             : static_cast<std::size_t>(run.outstanding) *
-                                                   static_cast<std::size_t>(spec.channels());
-  return measure_fast(memory, run, pattern, Window(window));
+  return measure_fast(memory, run, pattern, Window(in_flight(pattern, spec, run)));
 }
 
 }  // namespace athena::validate
